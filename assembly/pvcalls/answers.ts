@@ -1,0 +1,157 @@
+/**
+ * From responses to sockets. A response is copied out once and held against the request it claims
+ * to answer before anything is done: req_id, cmd, id and the sign of ret. Answers come in any order.
+ * Spec: pvcalls, "Commands Ring".
+ */
+import { ringTake, RESPONSE_OVERFLOW } from '../ring/shared-ring';
+import {
+  DEVICE_CONNECTED,
+  FAULT_CMD,
+  FAULT_ID,
+  FAULT_REQ_ID,
+  FAULT_RET,
+  FAULT_RSP_PROD,
+} from '../wire/abi';
+import { EAGAIN, EINTR } from '../wire/errno';
+import {
+  PVCALLS_ACCEPT,
+  PVCALLS_BIND,
+  PVCALLS_CONNECT,
+  PVCALLS_LISTEN,
+  PVCALLS_POLL,
+  PVCALLS_RELEASE,
+  PVCALLS_SOCKET,
+  RESPONSE_SIZE,
+} from '../wire/pvcalls';
+import { responseCommand, responseId, responseReqId, responseRet } from './commands';
+import { commands, fail, frontend } from './frontend';
+import { complete, ready } from './ready';
+import { released, releaseSocket, startTimer } from './release';
+import { countLong, giveRequest, NO_OWNER, requestOf } from './requests';
+import { dropRing } from './rings';
+import {
+  bit,
+  enlist,
+  giveSocket,
+  LIST_CONNECT,
+  LIST_CONTROL,
+  LIST_PASSIVE,
+  OP_NONE,
+  READY_DATA,
+  Socket,
+  socketAt,
+  STATE_BINDING,
+  STATE_BOUND,
+  STATE_CONNECTED,
+  STATE_CONNECTING,
+  STATE_FRESH,
+  STATE_LISTENING,
+  STATE_RELEASING,
+} from './sockets';
+
+/** Takes all responses; the ring asks to be woken for the next one when it returns. */
+export function handleResponses(): void {
+  let taken = 0;
+  while (frontend.state == DEVICE_CONNECTED) {
+    const got = ringTake(commands, frontend.scratch, RESPONSE_SIZE);
+    if (got == RESPONSE_OVERFLOW) return fail(FAULT_RSP_PROD, commands.rspCons);
+    if (got == 0) break;
+    taken += 1;
+    handleResponse(frontend.scratch);
+  }
+  if (taken == 0) frontend.spurious += 1;
+}
+
+function handleResponse(at: usize): void {
+  const request = requestOf(responseReqId(at));
+  if (request === null) return fail(FAULT_REQ_ID, responseReqId(at));
+  const command = <u32>request.command;
+  const ret = responseRet(at);
+  if (responseCommand(at) != command) return fail(FAULT_CMD, responseCommand(at));
+  if (responseId(at) != <u64>request.id) return fail(FAULT_ID, <u32>responseId(at));
+  if (ret > 0) return fail(FAULT_RET, ret);
+  const owner = request.owner;
+  const passive = command == PVCALLS_ACCEPT || command == PVCALLS_POLL;
+  giveRequest(request);
+  countLong(passive ? -1 : 0, command == PVCALLS_CONNECT ? -1 : 0);
+  frontend.answered += 1;
+  if (owner == NO_OWNER) {
+    frontend.late += 1;
+    return;
+  }
+  const socket = socketAt(owner);
+  socket.inFlight &= ~(<u8>bit(command));
+  if (command == PVCALLS_RELEASE) released(socket, ret);
+  else if (command == PVCALLS_ACCEPT) accepted(socket, ret);
+  else if (socket.state == STATE_RELEASING || socket.error != 0) frontend.late += 1;
+  else settle(socket, command, ret);
+}
+
+function settle(socket: Socket, command: u32, ret: i32): void {
+  switch (command) {
+    case PVCALLS_SOCKET:
+      return created(socket, ret);
+    case PVCALLS_CONNECT:
+      if (ret != 0) dropRing(socket);
+      socket.state = <u8>(ret == 0 ? STATE_CONNECTED : STATE_FRESH);
+      return complete(socket, command, ret);
+    case PVCALLS_BIND:
+      socket.state = <u8>(ret == 0 ? STATE_BOUND : STATE_FRESH);
+      return complete(socket, command, ret);
+    case PVCALLS_LISTEN:
+      if (ret == 0) socket.state = <u8>STATE_LISTENING;
+      return complete(socket, command, ret);
+    case PVCALLS_POLL:
+      return polled(socket, ret);
+  }
+}
+
+/** SOCKET is answered: on to what was asked of it meanwhile. */
+function created(socket: Socket, ret: i32): void {
+  if (ret < 0) {
+    socket.error = ret;
+    complete(socket, socket.op == OP_NONE ? PVCALLS_SOCKET : <u32>socket.op, ret);
+    return;
+  }
+  socket.connectable = true;
+  if (socket.state == STATE_CONNECTING) enlist(socket, LIST_CONNECT);
+  else if (socket.state == STATE_BINDING) enlist(socket, LIST_CONTROL);
+}
+
+function polled(socket: Socket, ret: i32): void {
+  if (again(socket, PVCALLS_POLL, ret)) return;
+  if (ret < 0) socket.acceptError = ret;
+  else if (socket.passiveWant == PVCALLS_ACCEPT) return enlist(socket, LIST_PASSIVE);
+  else socket.pollReady = true;
+  ready(socket, READY_DATA);
+}
+
+/** ACCEPT is answered: the reserved entry becomes a socket, or is given back. */
+function accepted(listener: Socket, ret: i32): void {
+  const fresh = socketAt(listener.partner - 1);
+  const closing = listener.state == STATE_RELEASING || listener.error != 0;
+  listener.pollReady = false;
+  if (ret == 0) {
+    fresh.state = <u8>STATE_CONNECTED;
+    fresh.connectable = true;
+    if (closing) {
+      listener.partner = 0;
+      releaseSocket(fresh, true);
+    } else ready(listener, READY_DATA);
+    return;
+  }
+  listener.partner = 0;
+  dropRing(fresh);
+  giveSocket(fresh);
+  if (closing || again(listener, PVCALLS_POLL, ret)) return;
+  listener.acceptError = ret;
+  ready(listener, READY_DATA);
+}
+
+/** EINTR and EAGAIN of Linux's backend: asked again a little later, by POLL. */
+function again(socket: Socket, command: u32, ret: i32): bool {
+  if (ret != -EINTR && ret != -EAGAIN) return false;
+  if (socket.passiveWant == OP_NONE) socket.passiveWant = <u8>command;
+  startTimer(socket);
+  return true;
+}

@@ -1,0 +1,158 @@
+/**
+ * The PV Calls device as the frontend sees it, free of transport: it offers a command ring (grant
+ * reference and port) and is told what the backend offers. Who carries the two across is somebody
+ * else's business: xenbus (device.ts), a kernel that owns xenstore, a Dom0less rendezvous.
+ *
+ * A backend that breaks the protocol makes the device FAILED: a fault number says how, whoever
+ * waited gets EIO, nothing the backend can reach is looked at again. It never traps.
+ */
+import { evtchn_send } from '../hypercalls';
+import { carve, grantFrames, refOf, releaseFrames, takeFrames } from '../guest/arena';
+import { closePort, openPort, OWNER_COMMANDS } from '../guest/events';
+import { ringInit, SharedRing } from '../ring/shared-ring';
+import {
+  DEVICE_CLOSED,
+  DEVICE_CLOSING,
+  DEVICE_CONNECTED,
+  DEVICE_CONNECTING,
+  DEVICE_DOWN,
+  DEVICE_FAILED,
+  FAULT_NONE,
+} from '../wire/abi';
+import { EISCONN, ENOBUFS, ENOMEM } from '../wire/errno';
+import { RING_ORDER_MAX } from '../wire/data-ring';
+import { REQUEST_SIZE } from '../wire/pvcalls';
+import { dropRequests } from './requests';
+import { dropWarm } from './rings';
+import { killSockets } from './release';
+
+@unmanaged
+export class Frontend {
+  state: u32; //          DEVICE_*
+  fault: u32; //          FAULT_* of the last failure or refusal
+  faultValue: u32;
+  news: bool; //          the embedder has not been told of `state`
+  v7: bool;
+  reuse: bool;
+  backend: u32; //        domid
+  maxOrder: u32; //       largest ring order the backend takes
+  features: u32; //       FEATURE_* it offers
+  ringOrder: u32; //      default order, or RING_ORDER_DEFAULT
+  commandTimeoutMs: u32;
+  closeTimeoutMs: u32;
+  firstIndex: u32;
+  now: u32; //            ms, as last told
+  page: usize; //         command ring, or 0
+  port: u32;
+  scratch: usize; //      one request or response, private
+  tickAt: u32; //         when LIST_TIMED is looked at again, if it has members
+  tickMs: u32; //         how long the last pause was
+  parkedAt: u32; //       when parked frames are tried again, if there are any
+  sent: u32; //           counters from here on
+  answered: u32;
+  notified: u32;
+  handled: u32;
+  spurious: u32;
+  unknown: u32;
+  late: u32;
+}
+
+export let frontend: Frontend = changetype<Frontend>(0);
+export let commands: SharedRing = changetype<SharedRing>(0);
+
+/** Result: 0 or -ENOMEM. */
+export function frontendInit(): i32 {
+  const at = carve(offsetof<Frontend>());
+  const ring = carve(offsetof<SharedRing>());
+  const scratch = carve(REQUEST_SIZE);
+  if (at == 0 || ring == 0 || scratch == 0) return -ENOMEM;
+  frontend = changetype<Frontend>(at);
+  commands = changetype<SharedRing>(ring);
+  frontend.scratch = scratch;
+  frontend.state = DEVICE_DOWN;
+  return 0;
+}
+
+export function become(state: u32): void {
+  if (frontend.state == state) return;
+  frontend.state = state;
+  frontend.news = true;
+}
+
+/** Makes a command ring for `backend`. Result: 0, -EISCONN while there is one, -ENOBUFS. */
+export function frontendOffer(backend: u32): i32 {
+  if (frontend.page != 0) return -EISCONN;
+  const page = takeFrames(1);
+  if (page == 0) return -ENOBUFS;
+  ringInit(commands, page);
+  let result = grantFrames(backend, page, 1);
+  if (result >= 0) result = openPort(backend, OWNER_COMMANDS);
+  if (result < 0) {
+    releaseFrames(page, 1);
+    return result;
+  }
+  frontend.page = page;
+  frontend.port = <u32>result;
+  frontend.backend = backend;
+  frontend.fault = FAULT_NONE;
+  frontend.faultValue = 0;
+  dropRequests();
+  become(DEVICE_CONNECTING);
+  return 0;
+}
+
+/** Grant reference of the command ring on offer. */
+export function offeredRef(): u32 {
+  return refOf(frontend.page);
+}
+
+/** The backend is connected to what was offered. */
+export function frontendAttach(maxOrder: u32, features: u32): void {
+  if (frontend.state != DEVICE_CONNECTING) return;
+  frontend.maxOrder = min(maxOrder, RING_ORDER_MAX);
+  frontend.features = features;
+  become(DEVICE_CONNECTED);
+}
+
+/** No new calls from here on: the device is being closed, by either end. */
+export function frontendClosing(): void {
+  if (frontend.state == DEVICE_CLOSED || frontend.state == DEVICE_DOWN) return;
+  if (frontend.state != DEVICE_FAILED) become(DEVICE_CLOSING);
+  killSockets();
+}
+
+/** The backend is gone, or has let go of everything. Frames it still maps are parked. */
+export function frontendDetach(state: u32): void {
+  frontendClosing();
+  if (frontend.page != 0) {
+    if (frontend.port != 0) closePort(frontend.port);
+    frontend.port = 0;
+    releaseFrames(frontend.page, 1);
+    frontend.page = 0;
+  }
+  dropRequests();
+  dropWarm();
+  become(state);
+}
+
+/** The backend broke the protocol. */
+export function fail(fault: u32, value: u32): void {
+  if (frontend.state != DEVICE_CONNECTED && frontend.state != DEVICE_CONNECTING) return;
+  frontend.fault = fault;
+  frontend.faultValue = value;
+  become(DEVICE_FAILED);
+  if (frontend.port != 0) closePort(frontend.port);
+  frontend.port = 0;
+  killSockets();
+}
+
+/** What the backend offers, or what we could not offer, is no use: why. */
+export function refuse(fault: u32, value: u32): void {
+  frontend.fault = fault;
+  frontend.faultValue = value;
+}
+
+export function notify(port: u32): void {
+  frontend.notified += 1;
+  evtchn_send(port);
+}

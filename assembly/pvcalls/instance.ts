@@ -1,0 +1,232 @@
+/**
+ * The instance as a whole: init, what goes in, what comes out.
+ *
+ * Handlers take what came in, do what follows from it and send what can be sent; poll_event and
+ * poll_timeout say what there is to do. Calls that find nothing do nothing.
+ */
+import { arenaInit, arenaSeal, framesFree, framesParked } from '../guest/arena';
+import {
+  eventsInit,
+  ownerOf,
+  OWNER_COMMANDS,
+  OWNER_SOCKETS,
+  OWNER_STORE,
+  scanBegin,
+  scanNext,
+} from '../guest/events';
+import { xenbusInit } from '../guest/xenbus';
+import { storeInit } from '../guest/xenstore';
+import {
+  COUNTER_EVENTS,
+  COUNTER_FRAMES_FREE,
+  COUNTER_LATE,
+  COUNTER_LOST,
+  COUNTER_NOTIFICATIONS,
+  COUNTER_PARKED,
+  COUNTER_REQUESTS,
+  COUNTER_RESPONSES,
+  COUNTER_SOCKETS,
+  COUNTER_SPURIOUS,
+  COUNTER_UNKNOWN,
+  EVENT_A,
+  EVENT_B,
+  EVENT_C,
+  EVENT_CLOSED,
+  EVENT_DEVICE,
+  EVENT_DONE,
+  EVENT_HANDLE,
+  EVENT_KIND,
+  EVENT_NONE,
+  EVENT_READY,
+  INIT_ARCHITECTURE,
+  INIT_ARENA,
+  INIT_CLOSE_TIMEOUT_MS,
+  INIT_COMMAND_TIMEOUT_MS,
+  INIT_FIRST_INDEX,
+  INIT_FLAGS,
+  INIT_FRAMES,
+  INIT_REUSE,
+  INIT_RING_ORDER,
+  INIT_SHARED_INFO,
+  INIT_SOCKETS,
+  INIT_STORE_PAGE,
+  INIT_STORE_PORT,
+  INIT_V7,
+  SOCKETS_MAX,
+} from '../wire/abi';
+import { EINVAL } from '../wire/errno';
+import { PAGE_SIZE } from '../wire/page';
+import { handleResponses } from './answers';
+import { deviceAdvance, deviceInit, deviceTimeout } from './device';
+import { featuresInit } from './features';
+import { frontend, frontendInit } from './frontend';
+import { handleMail, mailInit, takeMail } from './mail';
+import { publishInit } from './publish';
+import { handleData, pollMask } from './ready';
+import { handleDraining } from './release';
+import { requestsInit, requestsLost } from './requests';
+import {
+  enlist,
+  giveSocket,
+  handleOf,
+  LIST_READY,
+  READY_CLOSED,
+  READY_DONE,
+  Socket,
+  socketAt,
+  socketsInit,
+  socketsUsed,
+  STATE_DRAINING,
+  takeList,
+} from './sockets';
+import { pump } from './submit';
+import { nextTimeout, runTimers } from './timers';
+
+/** Result: frames left for rings, or -EINVAL, or -ENOMEM when the tables do not fit the arena. */
+export function init(config: usize): i32 {
+  const arena = load<u32>(config, INIT_ARENA);
+  const frames = load<u32>(config, INIT_FRAMES);
+  const sockets = load<u32>(config, INIT_SOCKETS);
+  if (arena == 0 || arena & (PAGE_SIZE - 1) || frames == 0 || frames >= 1 << 20) return -EINVAL;
+  if (sockets == 0 || sockets > SOCKETS_MAX) return -EINVAL;
+  const sharedInfo = load<u32>(config, INIT_SHARED_INFO);
+  const architecture = load<u32>(config, INIT_ARCHITECTURE);
+  const storePage = load<u32>(config, INIT_STORE_PAGE);
+  const storePort = load<u32>(config, INIT_STORE_PORT);
+  const flags = load<u32>(config, INIT_FLAGS);
+  const ringOrder = load<u32>(config, INIT_RING_ORDER);
+  const commandTimeoutMs = load<u32>(config, INIT_COMMAND_TIMEOUT_MS);
+  const closeTimeoutMs = load<u32>(config, INIT_CLOSE_TIMEOUT_MS);
+  const firstIndex = load<u32>(config, INIT_FIRST_INDEX);
+  arenaInit(arena, frames); // the configuration may lie in the arena: all of it is read by now
+  const result = carveTables(sharedInfo, architecture, storePage, storePort, sockets);
+  if (result < 0) return result;
+  mailInit();
+  frontend.v7 = (flags & INIT_V7) != 0;
+  frontend.reuse = (flags & INIT_REUSE) != 0;
+  frontend.ringOrder = ringOrder;
+  frontend.commandTimeoutMs = commandTimeoutMs;
+  frontend.closeTimeoutMs = closeTimeoutMs;
+  frontend.firstIndex = firstIndex;
+  return result;
+}
+
+function carveTables(
+  sharedInfo: usize,
+  architecture: u32,
+  storePage: usize,
+  storePort: u32,
+  sockets: u32,
+): i32 {
+  let result = eventsInit(sharedInfo, architecture);
+  if (result == 0) result = storeInit(storePage, storePort);
+  if (result == 0) result = xenbusInit();
+  if (result == 0) result = frontendInit();
+  if (result == 0) result = requestsInit();
+  if (result == 0) result = featuresInit();
+  if (result == 0) result = publishInit();
+  if (result == 0) result = deviceInit();
+  if (result == 0) result = socketsInit(sockets);
+  return result == 0 ? arenaSeal() : result;
+}
+
+/** Scans shared_info and handles every pending port. */
+export function handleUpcall(): void {
+  scanBegin();
+  for (let port = scanNext(); port >= 0; port = scanNext()) dispatch(<u32>port);
+  advance();
+}
+
+/** Handles one port, for an embedder that demultiplexes event channels itself. */
+export function handleEvent(port: u32): void {
+  dispatch(port);
+  advance();
+}
+
+function dispatch(port: u32): void {
+  const owner = ownerOf(port);
+  frontend.handled += 1;
+  if (owner >= OWNER_SOCKETS) {
+    const socket = socketAt(owner - OWNER_SOCKETS);
+    if (socket.state == STATE_DRAINING) handleDraining(socket);
+    else handleData(socket);
+  } else if (owner == OWNER_COMMANDS) {
+    handleResponses();
+  } else if (owner == OWNER_STORE) {
+    handleMail();
+  } else {
+    frontend.unknown += 1;
+  }
+}
+
+/** Time has come to `nowMs`; u32, any origin, never back. */
+export function handleTimeout(nowMs: u32): void {
+  frontend.now = nowMs;
+  runTimers();
+  advance();
+}
+
+function advance(): void {
+  pump();
+  deviceAdvance();
+}
+
+/** Milliseconds until handle_timeout has something to do, or TIMEOUT_NONE. */
+export function pollTimeout(): u32 {
+  return min(nextTimeout(), deviceTimeout());
+}
+
+/** Writes the next event. Result: its kind, EVENT_NONE when there is none. */
+export function pollEvent(event: usize): u32 {
+  if (frontend.news) {
+    frontend.news = false;
+    return emit(event, EVENT_DEVICE, 0, frontend.state, frontend.fault, frontend.faultValue);
+  }
+  for (let socket = takeList(LIST_READY); socket !== null; socket = takeList(LIST_READY)) {
+    if (socket.ready != 0) return emitReady(event, socket);
+  }
+  handleMail();
+  return takeMail(event) ? load<u32>(event) : emit(event, EVENT_NONE, 0, 0, 0, 0);
+}
+
+/** One event of the socket; with more it goes to the end of the list again. */
+function emitReady(event: usize, socket: Socket): u32 {
+  const handle = handleOf(socket);
+  const bits = socket.ready;
+  if (bits & READY_CLOSED) {
+    socket.ready = 0;
+    giveSocket(socket);
+    return emit(event, EVENT_CLOSED, handle, 0, socket.result, 0);
+  }
+  if (bits & READY_DONE) {
+    socket.ready = bits & ~(<u8>READY_DONE);
+    if (socket.ready != 0) enlist(socket, LIST_READY);
+    return emit(event, EVENT_DONE, handle, socket.finished, socket.result, 0);
+  }
+  socket.ready = 0;
+  return emit(event, EVENT_READY, handle, pollMask(socket), 0, 0);
+}
+
+function emit(event: usize, kind: u32, handle: u32, a: u32, b: u32, c: u32): u32 {
+  store<u32>(event, kind, EVENT_KIND);
+  store<u32>(event, handle, EVENT_HANDLE);
+  store<u32>(event, a, EVENT_A);
+  store<u32>(event, b, EVENT_B);
+  store<u32>(event, c, EVENT_C);
+  return kind;
+}
+
+/** Writes `struct counters`. */
+export function counters(at: usize): void {
+  store<u32>(at, frontend.sent, COUNTER_REQUESTS);
+  store<u32>(at, frontend.answered, COUNTER_RESPONSES);
+  store<u32>(at, frontend.notified, COUNTER_NOTIFICATIONS);
+  store<u32>(at, frontend.handled, COUNTER_EVENTS);
+  store<u32>(at, frontend.spurious, COUNTER_SPURIOUS);
+  store<u32>(at, frontend.unknown, COUNTER_UNKNOWN);
+  store<u32>(at, frontend.late, COUNTER_LATE);
+  store<u32>(at, requestsLost(), COUNTER_LOST);
+  store<u32>(at, framesParked(), COUNTER_PARKED);
+  store<u32>(at, framesFree(), COUNTER_FRAMES_FREE);
+  store<u32>(at, socketsUsed(), COUNTER_SOCKETS);
+}

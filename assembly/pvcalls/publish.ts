@@ -1,0 +1,101 @@
+/**
+ * Publishing what we offer, in one transaction: ring-ref, port, under the shipped dialect version,
+ * and the state Initialised. Spec: pvcalls, "Frontend XenBus Nodes".
+ *
+ * A transaction that ran into another writer ends with EAGAIN and is done again from the start.
+ */
+import { carve } from '../guest/arena';
+import {
+  parseDecimal,
+  NOT_A_NUMBER,
+  PORT_HI,
+  PORT_LO,
+  RING_REF_HI,
+  RING_REF_LO,
+  STATE_HI,
+  STATE_LO,
+  VERSION_HI,
+  VERSION_LO,
+} from '../guest/text';
+import { transactionEnd, transactionStart, writeOwn } from '../guest/xenbus';
+import { messageIsError, messagePayload, messageSize, messageType } from '../guest/xenstore';
+import { EIO, ENOMEM } from '../wire/errno';
+import { XENBUS_STATE_INITIALISED } from '../wire/xenbus';
+import { XS_ERROR } from '../wire/xenstore';
+import { frontend, offeredRef } from './frontend';
+
+const PART_START: u32 = 0;
+const PART_REF: u32 = 1;
+const PART_PORT: u32 = 2;
+const PART_VERSION: u32 = 3;
+const PART_STATE: u32 = 4;
+const PART_END: u32 = 5;
+const PART_UNDO: u32 = 6;
+
+/** "EAGA", the first four bytes of EAGAIN. */
+const TEXT_EAGAIN: u32 = 0x41474145;
+
+@unmanaged
+class Publication {
+  part: u32;
+  transaction: u32;
+  v7: bool;
+}
+
+let publication: Publication = changetype<Publication>(0);
+
+/** Result: 0 or -ENOMEM. */
+export function publishInit(): i32 {
+  const at = carve(offsetof<Publication>());
+  if (at == 0) return -ENOMEM;
+  publication = changetype<Publication>(at);
+  return 0;
+}
+
+export function publishBegin(v7: bool): void {
+  publication.part = PART_START;
+  publication.v7 = v7;
+}
+
+/** The next request of the transaction: req_id or a negative errno. */
+export function publishAsk(): i32 {
+  const id = publication.transaction;
+  switch (publication.part) {
+    case PART_START:
+      return transactionStart();
+    case PART_REF:
+      return writeOwn(id, RING_REF_LO, RING_REF_HI, offeredRef());
+    case PART_PORT:
+      return writeOwn(id, PORT_LO, PORT_HI, frontend.port);
+    case PART_VERSION:
+      return writeOwn(id, VERSION_LO, VERSION_HI, 1);
+    case PART_STATE:
+      return writeOwn(id, STATE_LO, STATE_HI, XENBUS_STATE_INITIALISED);
+  }
+  return transactionEnd(id, publication.part == PART_END);
+}
+
+/** Takes the answer. Result: 1 when published, 0 to go on, -EIO when xenstored refuses. */
+export function publishTake(): i32 {
+  const failed = messageType() == XS_ERROR;
+  const part = publication.part;
+  publication.part = part + 1;
+  if (part == PART_START) {
+    // The id ends with a NUL, as every string that xenstored makes up itself.
+    const size = messageSize();
+    const id = size == 0 ? NOT_A_NUMBER : parseDecimal(messagePayload(), size - 1);
+    if (failed || id == NOT_A_NUMBER || id == 0) return -EIO;
+    publication.transaction = id;
+  } else if (part == PART_END) {
+    if (!failed) return 1;
+    if (!messageIsError(TEXT_EAGAIN)) return -EIO;
+    publication.part = PART_START;
+  } else if (part == PART_UNDO) {
+    return -EIO;
+  } else if (failed) {
+    publication.part = PART_UNDO;
+  } else if (part == PART_PORT && publication.v7) {
+    publication.part = PART_STATE;
+  }
+  return 0;
+}

@@ -1,0 +1,131 @@
+/**
+ * The ways out of a socket: close, which keeps data; abort, which does not; the backend's answer to
+ * RELEASE; the death of the device. Spec: pvcalls, "Release".
+ *
+ * Linux's backend drops what it has not sent when RELEASE comes, so close() waits until it has
+ * taken all of `out`, until an error, or until a deadline, and only then asks.
+ */
+import { drained, loadOutError } from '../ring/byte-ring';
+import { reached } from '../ring/serial';
+import { DEVICE_CONNECTED, FEATURE_RESET } from '../wire/abi';
+import { EIO } from '../wire/errno';
+import { frontend } from './frontend';
+import { orphanRequests } from './requests';
+import { dropRing, keepWarm } from './rings';
+import { complete, ready } from './ready';
+import {
+  enlist,
+  giveSocket,
+  indexOf,
+  LIST_RELEASE,
+  LIST_TIMED,
+  OP_NONE,
+  READY_CLOSED,
+  READY_DATA,
+  Socket,
+  socketAt,
+  socketsCount,
+  STATE_CONNECTED,
+  STATE_DRAINING,
+  STATE_FREE,
+  STATE_RELEASING,
+  STATE_RESERVED,
+} from './sockets';
+
+/** Closes; what was sent still goes out. */
+export function closeSocket(socket: Socket): void {
+  if (socket.state == STATE_CONNECTED && socket.error == 0 && drained(socket) == 0) {
+    quiet(socket);
+    socket.state = <u8>STATE_DRAINING;
+    socket.due = frontend.now + frontend.closeTimeoutMs;
+    startTimer(socket);
+  } else {
+    releaseSocket(socket, false);
+  }
+}
+
+/** Puts the socket among those looked at by time; the first look is a millisecond away. */
+export function startTimer(socket: Socket): void {
+  enlist(socket, LIST_TIMED);
+  frontend.tickMs = 1;
+  frontend.tickAt = frontend.now + 1;
+}
+
+/** Whether a draining socket is done: all taken, an error, or out of time. */
+export function drainingDone(socket: Socket): bool {
+  loadOutError(socket);
+  return drained(socket) != 0 || socket.outError != 0 || reached(frontend.now, socket.due);
+}
+
+/** The event channel of a draining socket fired. */
+export function handleDraining(socket: Socket): void {
+  if (drainingDone(socket)) releaseSocket(socket, false);
+}
+
+/** Asks the backend to release, at once; nothing is asked about what it never heard of. */
+export function releaseSocket(socket: Socket, reset: bool): void {
+  quiet(socket);
+  const unheard = !socket.connectable && socket.inFlight == 0;
+  socket.state = <u8>STATE_RELEASING;
+  socket.reset = reset && (frontend.features & FEATURE_RESET) != 0;
+  if (unheard || frontend.state != DEVICE_CONNECTED) released(socket, 0);
+  else enlist(socket, LIST_RELEASE);
+}
+
+/** RELEASE is answered, or will never be. Everything of the socket goes; the handle last. */
+export function released(socket: Socket, ret: i32): void {
+  if (socket.inFlight != 0) orphanRequests(indexOf(socket));
+  socket.inFlight = 0;
+  if (socket.partner != 0) {
+    const partner = socketAt(socket.partner - 1);
+    socket.partner = 0;
+    forget(partner);
+  }
+  if (frontend.reuse && ret == 0 && frontend.state == DEVICE_CONNECTED && socket.page != 0) {
+    keepWarm(socket);
+  } else {
+    dropRing(socket);
+  }
+  socket.result = ret;
+  if (socket.silent) giveSocket(socket);
+  else ready(socket, READY_CLOSED);
+}
+
+/** A connection nobody took: reserved ones vanish, accepted ones are reset. */
+function forget(partner: Socket): void {
+  partner.silent = true;
+  partner.partner = 0;
+  if (partner.state == STATE_RESERVED) {
+    dropRing(partner);
+    giveSocket(partner);
+  } else {
+    releaseSocket(partner, true);
+  }
+}
+
+/** The device is gone: waiters get EIO, closing sockets are closed. */
+export function killSockets(): void {
+  for (let index: u32 = 0; index < socketsCount(); index++) {
+    const socket = socketAt(index);
+    const state = <u32>socket.state;
+    if (state == STATE_FREE || state == STATE_RESERVED || socket.ready & READY_CLOSED) continue;
+    socket.inFlight = 0;
+    if (state == STATE_DRAINING || state == STATE_RELEASING || socket.silent) {
+      quiet(socket);
+      socket.state = <u8>STATE_RELEASING;
+      released(socket, -EIO);
+    } else if (socket.error == 0) {
+      socket.error = -EIO;
+      if (socket.op != OP_NONE) complete(socket, <u32>socket.op, -EIO);
+      ready(socket, READY_DATA);
+    }
+  }
+}
+
+/** Nothing more is reported of the socket but that it is closed. */
+function quiet(socket: Socket): void {
+  socket.op = <u8>OP_NONE;
+  socket.passiveWant = <u8>OP_NONE;
+  socket.armed = 0;
+  socket.ready = 0;
+}

@@ -1,0 +1,99 @@
+/**
+ * Data rings of sockets: made of frames, grants and a port; offered; kept warm; taken apart.
+ *
+ *   | indexes page | in ... | out ... |     (1 << order) + 1 frames, consecutive in the arena
+ *
+ * What the indexes page says of order and references is written once and never read back: they are
+ * derived from the socket and the arena's own table. Spec: pvcalls, "Data ring interface".
+ */
+import { grantFrames, refOf, releaseFrames, takeFrames } from '../guest/arena';
+import { closePort, openPort, OWNER_SOCKETS, setOwner } from '../guest/events';
+import { ByteRing, byteRingInit } from '../ring/byte-ring';
+import { storeIndex } from '../ring/order';
+import { ENOBUFS } from '../wire/errno';
+import { PAGE_SIZE } from '../wire/page';
+import { V1_REF, V1_RING_ORDER, V7_REF, V7_RING_ORDER } from '../wire/data-ring';
+import { enlist, indexOf, LIST_WARM, Socket, socketsCount, STATE_FREE, takeList } from './sockets';
+
+/** Gives the socket a ring of this order: a warm one, or a new one. Result: 0 or -ENOBUFS. */
+export function takeRing(socket: Socket, order: u32, backend: u32, v7: bool, first: u32): i32 {
+  if (socket.page != 0 && socket.order != order) dropRing(socket);
+  if (socket.page == 0 && !adoptWarm(socket, order)) {
+    let result = makeRing(socket, order, backend);
+    if (result < 0 && dropWarm()) result = makeRing(socket, order, backend);
+    if (result < 0) return result;
+  }
+  describe(socket, v7);
+  byteRingInit(socket, first);
+  return 0;
+}
+
+/** Keeps the ring of a socket that is being freed, for a later one. */
+export function keepWarm(socket: Socket): void {
+  enlist(socket, LIST_WARM);
+}
+
+/** Closes the port, ends the grants, gives the frames back. Nothing happens without a ring. */
+export function dropRing(socket: Socket): void {
+  if (socket.page == 0) return;
+  closePort(socket.port);
+  releaseFrames(socket.page, (1 << socket.order) + 1);
+  socket.page = 0;
+}
+
+/** Drops every ring that no socket uses. Whether there was one. */
+export function dropWarm(): bool {
+  let dropped = false;
+  for (let holder = takeList(LIST_WARM); holder !== null; holder = takeList(LIST_WARM)) {
+    if (holder.state != STATE_FREE || holder.page == 0) continue;
+    dropRing(holder);
+    dropped = true;
+  }
+  return dropped;
+}
+
+function makeRing(socket: Socket, order: u32, backend: u32): i32 {
+  const count: u32 = (1 << order) + 1;
+  const page = takeFrames(count);
+  if (page == 0) return -ENOBUFS;
+  memory.fill(page, 0, PAGE_SIZE);
+  let result = grantFrames(backend, page, count);
+  if (result >= 0) result = openPort(backend, OWNER_SOCKETS + indexOf(socket));
+  if (result < 0) {
+    releaseFrames(page, count);
+    return result;
+  }
+  socket.page = page;
+  socket.data = page + PAGE_SIZE;
+  socket.order = order;
+  socket.ref = refOf(page);
+  socket.port = <u32>result;
+  return 0;
+}
+
+/** Moves a warm ring of this order from the free entry that holds it. Each is looked at once. */
+function adoptWarm(socket: Socket, order: u32): bool {
+  for (let looked = socketsCount(); looked > 0; looked--) {
+    const holder = takeList(LIST_WARM);
+    if (holder === null) return false;
+    if (holder.state != STATE_FREE || holder.page == 0) continue;
+    if (holder.order != order) {
+      enlist(holder, LIST_WARM);
+      continue;
+    }
+    memory.copy(changetype<usize>(socket), changetype<usize>(holder), offsetof<ByteRing>());
+    holder.page = 0;
+    setOwner(socket.port, OWNER_SOCKETS + indexOf(socket));
+    return true;
+  }
+  return false;
+}
+
+function describe(socket: Socket, v7: bool): void {
+  const page = socket.page;
+  storeIndex(page + (v7 ? V7_RING_ORDER : V1_RING_ORDER), socket.order);
+  const refs = page + (v7 ? V7_REF : V1_REF);
+  for (let i: u32 = 0; i < <u32>(1 << socket.order); i++) {
+    storeIndex(refs + (i << 2), refOf(socket.data + i * PAGE_SIZE));
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * The socket table.
+ *
+ * A handle is a table entry and its generation, positive, and stands on the wire as the socket's
+ * id: the backend can hand back a stale or invented one, but never make us follow it. All waiting
+ * is membership in one of a few lists that run through the table, so nothing is ever allocated and
+ * no cost grows with the number of idle sockets.
+ *
+ *   FREE -> FRESH -> CONNECTING -> CONNECTED -> DRAINING -> RELEASING -> FREE
+ *             |         ^ accepted: RESERVED -> CONNECTED        ^
+ *             +-> BINDING -> BOUND -> LISTENING -----------------+   (any state can be released)
+ */
+import { ENFILE, ENOMEM } from '../wire/errno';
+import { ADDR_SIZE } from '../wire/inet';
+import { carve } from '../guest/arena';
+import { ByteRing } from '../ring/byte-ring';
+
+export const STATE_FREE: u32 = 0;
+export const STATE_FRESH: u32 = 1; //        SOCKET sent or answered, nothing else asked
+export const STATE_CONNECTING: u32 = 2;
+export const STATE_CONNECTED: u32 = 3;
+export const STATE_BINDING: u32 = 4;
+export const STATE_BOUND: u32 = 5;
+export const STATE_LISTENING: u32 = 6;
+export const STATE_RESERVED: u32 = 7; //     offered to the backend with ACCEPT, not yet a socket
+export const STATE_DRAINING: u32 = 8; //     close() waits for the backend to take our bytes
+export const STATE_RELEASING: u32 = 9; //    RELEASE wanted or sent
+
+/** Lists; a socket can be in several. The first four wait for a command slot, in this order. */
+export const LIST_RELEASE: u32 = 0;
+export const LIST_CONTROL: u32 = 1; //       SOCKET, BIND, LISTEN: answered at once
+export const LIST_CONNECT: u32 = 2; //       may take minutes
+export const LIST_PASSIVE: u32 = 3; //       ACCEPT, POLL: may never be answered
+export const LIST_READY: u32 = 4; //         has events for the embedder
+export const LIST_TIMED: u32 = 5; //         draining, or to be tried again
+export const LIST_WARM: u32 = 6; //          free, but still holds a released ring
+export const LISTS: u32 = 7;
+
+/** Bits of `ready`: events that poll_event has not taken. */
+export const READY_DONE: u32 = 1; //         `op` is finished with `result`
+export const READY_DATA: u32 = 2; //         what was armed has come
+export const READY_CLOSED: u32 = 4;
+
+/** Value of `op` when no operation is in progress. */
+export const OP_NONE: u32 = 0xff;
+
+const INDEX_BITS: u32 = 12;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+const GENERATION_MAX: u32 = (1 << (30 - INDEX_BITS)) - 1;
+const NO_SOCKET: u32 = 0xffff;
+
+@unmanaged
+export class Socket extends ByteRing {
+  state: u8;
+  linked: u8; //          bit per list it is in
+  ready: u8; //           READY_* bits
+  armed: u8; //           POLL* bits the embedder waits for
+  inFlight: u8; //        bit per command sent and not answered
+  op: u8; //              PVCALLS_* command the embedder waits for, or OP_NONE
+  wantedOrder: u8;
+  reset: bool; //         release with a reset
+  passiveWant: u8; //     PVCALLS_POLL or PVCALLS_ACCEPT, or OP_NONE
+  pollReady: bool; //     POLL said a connection waits
+  connectable: bool; //   SOCKET was answered well
+  silent: bool; //        the embedder never saw the handle: no event when it closes
+  finished: u8; //        the command that READY_DONE is about
+  partner: u16; //        passive: entry + 1 offered with ACCEPT; reserved: entry + 1 of the listener
+  generation: u32;
+  result: i32; //         of `finished`, or of RELEASE
+  acceptError: i32; //    what the next accept() returns once, or 0
+  error: i32; //          sticky: what every further call returns
+  due: u32; //            ms: when draining ends or the retry comes
+  backlog: u32;
+  addrSize: u32;
+  addr0: u64;
+  addr1: u64;
+  addr2: u64;
+  addr3: u32;
+  next0: u16;
+  next1: u16;
+  next2: u16;
+  next3: u16;
+  next4: u16;
+  next5: u16;
+  next6: u16;
+}
+
+if (offsetof<Socket>('addr3') - offsetof<Socket>('addr0') + 4 != ADDR_SIZE) ERROR('addr size');
+
+@unmanaged
+class Table {
+  entries: usize;
+  count: u32;
+  used: u32;
+  freeHead: u32; //       list of free entries, through `partner`
+  heads: usize; //        u16 head and u16 tail per list
+}
+
+let table: Table = changetype<Table>(0);
+
+/** Result: 0 or -ENOMEM. */
+export function socketsInit(count: u32): i32 {
+  const at = carve(offsetof<Table>());
+  const heads = carve(LISTS << 2);
+  const entries = carve(count * offsetof<Socket>());
+  if (at == 0 || heads == 0 || entries == 0) return -ENOMEM;
+  table = changetype<Table>(at);
+  table.entries = entries;
+  table.count = count;
+  table.heads = heads;
+  memory.fill(heads, 0xff, LISTS << 2);
+  table.freeHead = NO_SOCKET;
+  for (let i = count; i-- > 0; ) {
+    socketAt(i).generation = 1;
+    pushFree(i);
+  }
+  return 0;
+}
+
+/** One bit of the small sets that a socket is full of. */
+export function bit(number: u32): u32 {
+  return <u32>1 << number;
+}
+
+export function socketAt(index: u32): Socket {
+  return changetype<Socket>(table.entries + index * offsetof<Socket>());
+}
+
+export function indexOf(socket: Socket): u32 {
+  return <u32>((changetype<usize>(socket) - table.entries) / offsetof<Socket>());
+}
+
+export function handleOf(socket: Socket): u32 {
+  return (socket.generation << INDEX_BITS) | indexOf(socket);
+}
+
+/** The socket of a handle that is in use, or null. */
+export function socketOf(handle: u32): Socket | null {
+  const index = handle & INDEX_MASK;
+  if (index >= table.count) return null;
+  const socket = socketAt(index);
+  if (socket.state == STATE_FREE || handle >> INDEX_BITS != socket.generation) return null;
+  return socket;
+}
+
+export function socketsUsed(): u32 {
+  return table.used;
+}
+
+export function socketsCount(): u32 {
+  return table.count;
+}
+
+/** Takes an entry. A warm ring that a free entry still holds stays where it is. -ENFILE: full. */
+export function takeSocket(state: u32): i32 {
+  const index = table.freeHead;
+  if (index == NO_SOCKET) return -ENFILE;
+  const socket = socketAt(index);
+  table.freeHead = socket.partner;
+  table.used += 1;
+  socket.state = <u8>state;
+  socket.ready = 0;
+  socket.armed = 0;
+  socket.inFlight = 0;
+  socket.op = <u8>OP_NONE;
+  socket.reset = false;
+  socket.passiveWant = <u8>OP_NONE;
+  socket.pollReady = false;
+  socket.connectable = false;
+  socket.silent = false;
+  socket.partner = 0;
+  socket.error = 0;
+  socket.acceptError = 0;
+  return <i32>index;
+}
+
+/** Gives the entry back; its handle is stale from here on. */
+export function giveSocket(socket: Socket): void {
+  socket.state = <u8>STATE_FREE;
+  socket.generation = socket.generation == GENERATION_MAX ? 1 : socket.generation + 1;
+  table.used -= 1;
+  pushFree(indexOf(socket));
+}
+
+function pushFree(index: u32): void {
+  socketAt(index).partner = <u16>table.freeHead;
+  table.freeHead = index;
+}
+
+function nextSlot(index: u32, list: u32): usize {
+  return table.entries + index * offsetof<Socket>() + offsetof<Socket>('next0') + (list << 1);
+}
+
+/** Appends to a list, unless it is there already. */
+export function enlist(socket: Socket, list: u32): void {
+  if (<u32>socket.linked & bit(list)) return;
+  socket.linked |= <u8>bit(list);
+  const index = indexOf(socket);
+  const head = table.heads + (list << 2);
+  const tail = <u32>load<u16>(head, 2);
+  store<u16>(nextSlot(index, list), <u16>NO_SOCKET);
+  if (tail == NO_SOCKET) store<u16>(head, <u16>index);
+  else store<u16>(nextSlot(tail, list), <u16>index);
+  store<u16>(head, <u16>index, 2);
+}
+
+/** The first of a list, left in it; null when empty. */
+export function peekList(list: u32): Socket | null {
+  const index = <u32>load<u16>(table.heads + (list << 2));
+  return index == NO_SOCKET ? null : socketAt(index);
+}
+
+/** Takes the first out of a list; null when empty. */
+export function takeList(list: u32): Socket | null {
+  const head = table.heads + (list << 2);
+  const index = <u32>load<u16>(head);
+  if (index == NO_SOCKET) return null;
+  const socket = socketAt(index);
+  socket.linked &= ~(<u8>bit(list));
+  const next = load<u16>(nextSlot(index, list));
+  store<u16>(head, next);
+  if (next == <u16>NO_SOCKET) store<u16>(head, <u16>NO_SOCKET, 2);
+  return socket;
+}

@@ -1,0 +1,133 @@
+/**
+ * From wants to requests. Sockets wait in lists, by what their command may do to a slot: RELEASE is
+ * always let through, commands answered at once come next, those that may take minutes or for ever
+ * never take all slots. So pending accepts and slow connects cannot starve release or bind.
+ */
+import { ringOutstanding, ringPush, ringPut } from '../ring/shared-ring';
+import { DEVICE_CONNECTED } from '../wire/abi';
+import { AF_INET, SOCK_STREAM } from '../wire/inet';
+import {
+  PVCALLS_ACCEPT,
+  PVCALLS_BIND,
+  PVCALLS_CONNECT,
+  PVCALLS_LISTEN,
+  PVCALLS_POLL,
+  PVCALLS_RELEASE,
+  PVCALLS_SOCKET,
+} from '../wire/pvcalls';
+import { RING_SIZE } from '../wire/ring';
+import {
+  encodeAccept,
+  encodeBind,
+  encodeConnect,
+  encodeHeader,
+  encodeListen,
+  encodeRelease,
+  encodeSocket,
+} from './commands';
+import { commands, frontend, notify } from './frontend';
+import { countLong, requestsPassive, requestsSlow, takeRequest } from './requests';
+import {
+  bit,
+  handleOf,
+  indexOf,
+  LIST_CONNECT,
+  LIST_CONTROL,
+  LIST_PASSIVE,
+  LIST_RELEASE,
+  OP_NONE,
+  peekList,
+  Socket,
+  socketAt,
+  STATE_CONNECTING,
+  STATE_LISTENING,
+  STATE_RELEASING,
+  takeList,
+} from './sockets';
+
+/** Slots kept free for RELEASE. */
+const RELEASE_SLOTS: u32 = 2;
+/** Slots that CONNECT, ACCEPT and POLL together may hold, and ACCEPT and POLL alone. */
+export const LONG_MAX: u32 = 28;
+export const PASSIVE_MAX: u32 = 24;
+
+/** Sends what can be sent, in one batch with one notification. */
+export function pump(): void {
+  if (frontend.state != DEVICE_CONNECTED) return;
+  for (let list = LIST_RELEASE; list <= LIST_PASSIVE; list++) {
+    while (peekList(list) !== null && admitted(list)) {
+      const socket = takeList(list);
+      if (socket !== null) submit(socket, list);
+    }
+  }
+  if (ringPush(commands)) notify(frontend.port);
+}
+
+/** Whether a command of this list may take a slot now. */
+function admitted(list: u32): bool {
+  const used = ringOutstanding(commands);
+  if (list == LIST_RELEASE) return used < RING_SIZE;
+  if (used >= RING_SIZE - RELEASE_SLOTS) return false;
+  if (list == LIST_CONTROL) return true;
+  if (requestsPassive() + requestsSlow() >= LONG_MAX) return false;
+  return list == LIST_CONNECT || requestsPassive() < PASSIVE_MAX;
+}
+
+/** Sends what the socket wants now: that may be nothing any more. */
+function submit(socket: Socket, list: u32): void {
+  const releasing = socket.state == STATE_RELEASING;
+  if (list == LIST_RELEASE) {
+    if (releasing) send(socket, PVCALLS_RELEASE);
+  } else if (releasing || socket.error != 0) {
+    return;
+  } else if (list == LIST_CONTROL) {
+    if (!socket.connectable) send(socket, PVCALLS_SOCKET);
+    else if (socket.op == PVCALLS_BIND || socket.op == PVCALLS_LISTEN) send(socket, socket.op);
+  } else if (list == LIST_CONNECT) {
+    if (socket.state == STATE_CONNECTING) send(socket, PVCALLS_CONNECT);
+  } else if (socket.state == STATE_LISTENING && socket.passiveWant != OP_NONE) {
+    send(socket, socket.passiveWant);
+    socket.passiveWant = <u8>OP_NONE;
+  }
+}
+
+function send(socket: Socket, command: u32): void {
+  const passive = command == PVCALLS_ACCEPT || command == PVCALLS_POLL;
+  const request = takeRequest(command, indexOf(socket), handleOf(socket));
+  countLong(passive ? 1 : 0, command == PVCALLS_CONNECT ? 1 : 0);
+  if (frontend.commandTimeoutMs != 0 && !passive) {
+    request.timed = true;
+    request.deadline = frontend.now + frontend.commandTimeoutMs;
+  }
+  encodeHeader(frontend.scratch, request.reqId, command, request.id);
+  encodeBody(frontend.scratch, socket, command);
+  ringPut(commands, frontend.scratch);
+  socket.inFlight |= <u8>bit(command);
+  frontend.sent += 1;
+}
+
+function encodeBody(at: usize, socket: Socket, command: u32): void {
+  const addr = changetype<usize>(socket) + offsetof<Socket>('addr0');
+  switch (command) {
+    case PVCALLS_SOCKET:
+      encodeSocket(at, AF_INET, SOCK_STREAM, 0);
+      break;
+    case PVCALLS_CONNECT:
+      encodeConnect(at, addr, socket.addrSize, socket.ref, socket.port);
+      break;
+    case PVCALLS_RELEASE:
+      encodeRelease(at, frontend.reuse && socket.page != 0, socket.reset);
+      break;
+    case PVCALLS_BIND:
+      encodeBind(at, addr, socket.addrSize);
+      break;
+    case PVCALLS_LISTEN:
+      encodeListen(at, socket.backlog);
+      break;
+    case PVCALLS_ACCEPT: {
+      const fresh = socketAt(socket.partner - 1);
+      encodeAccept(at, handleOf(fresh), fresh.ref, fresh.port);
+      break;
+    }
+  }
+}

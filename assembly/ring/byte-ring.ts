@@ -1,0 +1,151 @@
+/**
+ * Data ring of a connected socket, frontend's end. Spec: pvcalls, "Data ring".
+ *
+ * Two byte rings, `in` (backend produces, we consume) and `out` (we produce), each a power of two
+ * of bytes and contiguous in our arena, with their indices on a shared page. Our own indices are
+ * private; what stands in the page for them is a copy. The peer's are read once per operation and
+ * held against what was seen before: they may only move forward, and never past the ring.
+ *
+ * Notify rule: the producer always notifies once per published batch. The consumer stores in_cons,
+ * then loads in_prod, and notifies if the ring may have been full. Version 1 has no sleep flag, so
+ * anything quieter could lose the last wake-up.
+ */
+import {
+  FLEX_RING_SHIFT,
+  IN_CONS,
+  IN_ERROR,
+  IN_PROD,
+  OUT_CONS,
+  OUT_ERROR,
+  OUT_PROD,
+} from '../wire/data-ring';
+import { copyFromShared, copyToShared, loadIndex, storeIndex } from './order';
+import { distance } from './serial';
+
+/** Private state of one data ring. All zero: no ring. */
+@unmanaged
+export class ByteRing {
+  page: usize; //         indexes page, or 0
+  data: usize; //         `in` array; `out` follows it
+  size: u32; //           bytes per direction
+  order: u32;
+  ref: u32; //            grant reference of the indexes page
+  port: u32; //           event channel
+  inCons: u32; //         ours; the shared copy is for the peer
+  inProd: u32; //         the peer's, as last seen and found good
+  outProd: u32; //        ours
+  outCons: u32; //        the peer's, as last seen and found good
+  inError: i32; //        latched: the first error stays
+  outError: i32; //       latched
+}
+
+/** A peer index or error was impossible. */
+export const BAD: u32 = 0xffffffff;
+
+/** Bytes per direction. C reference: ring.h, XEN_FLEX_RING_SIZE. */
+export function flexRingSize(order: u32): u32 {
+  return 1 << (order + FLEX_RING_SHIFT);
+}
+
+/** Starts an empty ring at `first`, 0 but in tests. Layout and references are the caller's. */
+export function byteRingInit(ring: ByteRing, first: u32): void {
+  const page = ring.page;
+  storeIndex(page + IN_CONS, first);
+  storeIndex(page + IN_PROD, first);
+  storeIndex(page + IN_ERROR, 0);
+  storeIndex(page + OUT_CONS, first);
+  storeIndex(page + OUT_PROD, first);
+  storeIndex(page + OUT_ERROR, 0);
+  ring.size = flexRingSize(ring.order);
+  ring.inCons = first;
+  ring.inProd = first;
+  ring.outProd = first;
+  ring.outCons = first;
+  ring.inError = 0;
+  ring.outError = 0;
+}
+
+/** Bytes to read, or BAD: in_prod moved back or beyond the ring; ring.inProd stays as it was. */
+export function readable(ring: ByteRing): u32 {
+  const prod = loadIndex(ring.page + IN_PROD);
+  const ready = distance(prod, ring.inCons);
+  if (ready > ring.size || ready < distance(ring.inProd, ring.inCons)) return BAD;
+  ring.inProd = prod;
+  return ready;
+}
+
+/** Bytes that can be written, or BAD: out_cons moved back or beyond out_prod. */
+export function writable(ring: ByteRing): u32 {
+  const cons = loadIndex(ring.page + OUT_CONS);
+  const used = distance(ring.outProd, cons);
+  if (used > distance(ring.outProd, ring.outCons)) return BAD;
+  ring.outCons = cons;
+  return ring.size - used;
+}
+
+/** Latches in_error, once the bytes before it are seen: load it before in_prod. BAD if positive. */
+export function loadInError(ring: ByteRing): u32 {
+  if (ring.inError == 0) {
+    const error = <i32>loadIndex(ring.page + IN_ERROR);
+    if (error > 0) return BAD;
+    ring.inError = error;
+  }
+  return 0;
+}
+
+/** Latches out_error. BAD if positive. */
+export function loadOutError(ring: ByteRing): u32 {
+  if (ring.outError == 0) {
+    const error = <i32>loadIndex(ring.page + OUT_ERROR);
+    if (error > 0) return BAD;
+    ring.outError = error;
+  }
+  return 0;
+}
+
+/** Copies `size` readable bytes from `skip` bytes past the reading position. Consumes nothing. */
+export function copyOut(ring: ByteRing, to: usize, size: u32, skip: u32): void {
+  const start = (ring.inCons + skip) & (ring.size - 1);
+  const head = min(size, ring.size - start);
+  copyFromShared(to, ring.data + start, head);
+  if (head < size) copyFromShared(to + head, ring.data, size - head);
+}
+
+/** Copies `size` bytes, no more than writable, to `skip` bytes past the position. */
+export function copyIn(ring: ByteRing, from: usize, size: u32, skip: u32): void {
+  const out = ring.data + ring.size;
+  const start = (ring.outProd + skip) & (ring.size - 1);
+  const head = min(size, ring.size - start);
+  copyToShared(out + start, from, head);
+  if (head < size) copyToShared(out, from + head, size - head);
+}
+
+/** Publishes `size` bytes of `out`. The caller notifies. */
+export function publishOut(ring: ByteRing, size: u32): void {
+  ring.outProd += size;
+  storeIndex(ring.page + OUT_PROD, ring.outProd); // backend sees the bytes before the index
+}
+
+/** Consumes `size` bytes of `in`. Whether the backend may be waiting for room. */
+export function consumeIn(ring: ByteRing, size: u32): bool {
+  const before = ring.inCons;
+  ring.inCons = before + size;
+  storeIndex(ring.page + IN_CONS, ring.inCons); // the copy is done before the space is free
+  return distance(loadIndex(ring.page + IN_PROD), before) >= ring.size;
+}
+
+/** Address of the next byte to read or write, and how many follow it before the wrap. */
+export function inAddress(ring: ByteRing): usize {
+  return ring.data + (ring.inCons & (ring.size - 1));
+}
+
+export function outAddress(ring: ByteRing): usize {
+  return ring.data + ring.size + (ring.outProd & (ring.size - 1));
+}
+
+/** Whether the backend has taken everything we wrote, or BAD as writable(). */
+export function drained(ring: ByteRing): u32 {
+  const room = writable(ring);
+  if (room == BAD) return BAD;
+  return room == ring.size ? 1 : 0;
+}
