@@ -9,7 +9,7 @@
  * ended because the peer still maps it is parked: it stays taken, and the grant is tried again.
  */
 import { gnttab_end_access, gnttab_grant_access } from '../hypercalls';
-import { ENOBUFS, ENOMEM } from '../wire/errno';
+import { ENOBUFS } from '../wire/errno';
 import { PAGE_SHIFT, PAGE_SIZE } from '../wire/page';
 
 const NO_REF: u32 = 0xffffffff;
@@ -34,38 +34,36 @@ export function isError(result: u32): bool {
   return result > 0xfffff000;
 }
 
+/** Bytes that the arena's own tables take of `frames` frames, and what alignment may cost. */
+export function arenaOverhead(frames: u32): u32 {
+  return offsetof<Arena>() + frames * 4 + (frames >> 2) + 24 + PAGE_SIZE;
+}
+
 export function arenaInit(base: usize, frames: u32): void {
   arena = changetype<Arena>(base);
   arena.cursor = base + offsetof<Arena>();
-  arena.end = base + (<usize>frames << PAGE_SHIFT);
+  arena.end = base + ((<usize>frames) << PAGE_SHIFT);
 }
 
-/** Takes zeroed memory for a table, 8-byte aligned; 0 when the arena is too small. Init only. */
+/** Takes zeroed memory for a table, 8-byte aligned. Init only, and the arena is known to hold it. */
 export function carve(size: u32): usize {
-  const start = (arena.cursor + 7) & ~7;
-  if (start + size > arena.end) return 0;
+  const start = arena.cursor;
   memory.fill(start, 0, size);
-  arena.cursor = start + size;
+  arena.cursor = (start + size + 7) & ~7;
   return start;
 }
 
-/** Turns the rest of the arena into frames. Result: how many, or -ENOMEM. Init only. */
+/** Turns the rest of the arena into frames. Result: how many. Init only. */
 export function arenaSeal(): i32 {
   const rest = <u32>((arena.end - arena.cursor) >> PAGE_SHIFT);
-  const words = (rest + 31) >> 5;
-  const taken = carve(words << 2);
-  const waiting = carve(words << 2);
-  const refs = carve(rest << 2);
-  if (taken == 0 || waiting == 0 || refs == 0) return -ENOMEM;
-  arena.taken = taken;
-  arena.waiting = waiting;
-  arena.refs = refs;
+  arena.taken = carve(((rest + 31) >> 5) << 2);
+  arena.waiting = carve(((rest + 31) >> 5) << 2);
+  arena.refs = carve(rest << 2);
+  memory.fill(arena.refs, 0xff, rest << 2);
   arena.first = (arena.cursor + PAGE_SIZE - 1) & ~(<usize>PAGE_SIZE - 1);
-  if (arena.first >= arena.end) return -ENOMEM;
   arena.count = <u32>((arena.end - arena.first) >> PAGE_SHIFT);
   arena.free = arena.count;
   arena.parked = 0;
-  memory.fill(refs, 0xff, rest << 2);
   return <i32>arena.count;
 }
 
@@ -87,7 +85,7 @@ export function takeFrames(count: u32): usize {
   let run: u32 = 0;
   let index: u32 = 0;
   while (index < arena.count) {
-    const word = load<u32>(arena.taken + (index >> 5 << 2));
+    const word = load<u32>(arena.taken + ((index >> 5) << 2));
     if (word == 0xffffffff) {
       run = 0;
       index = (index | 31) + 1;
@@ -99,7 +97,7 @@ export function takeFrames(count: u32): usize {
       const from = index - count;
       for (let frame = from; frame < index; frame++) setBit(arena.taken, frame);
       arena.free -= count;
-      return arena.first + (<usize>from << PAGE_SHIFT);
+      return arena.first + ((<usize>from) << PAGE_SHIFT);
     }
   }
   return 0;
@@ -141,7 +139,7 @@ export function releaseFrames(address: usize, count: u32): void {
 /** Tries the parked frames again. */
 export function retryParked(): void {
   for (let frame: u32 = 0; frame < arena.count && arena.parked != 0; frame++) {
-    const word = load<u32>(arena.waiting + (frame >> 5 << 2));
+    const word = load<u32>(arena.waiting + ((frame >> 5) << 2));
     if (word == 0) frame |= 31;
     else if (word & (1 << (frame & 31))) {
       endGrants(frame, frame + 1);
@@ -171,11 +169,11 @@ function frameIndex(address: usize): u32 {
 }
 
 function setBit(map: usize, bit: u32): void {
-  const word = map + (bit >> 5 << 2);
+  const word = map + ((bit >> 5) << 2);
   store<u32>(word, load<u32>(word) | (1 << (bit & 31)));
 }
 
 function clearBit(map: usize, bit: u32): void {
-  const word = map + (bit >> 5 << 2);
+  const word = map + ((bit >> 5) << 2);
   store<u32>(word, load<u32>(word) & ~(1 << (bit & 31)));
 }

@@ -9,7 +9,7 @@
 import { evtchn_alloc_unbound, evtchn_close } from '../hypercalls';
 import { clearBits, loadWord, storeByte, takeWord } from '../ring/order';
 import { ARCHITECTURE_X86_64 } from '../wire/abi';
-import { ENOBUFS, ENOMEM } from '../wire/errno';
+import { ENOBUFS } from '../wire/errno';
 import {
   ARM64_EVTCHN_MASK,
   ARM64_EVTCHN_PENDING,
@@ -40,18 +40,16 @@ class Events {
 
 let events: Events = changetype<Events>(0);
 
-/** Result: 0 or -ENOMEM. */
-export function eventsInit(sharedInfo: usize, architecture: u32): i32 {
-  const at = carve(offsetof<Events>());
-  const owners = carve(EVTCHN_2L_NR_CHANNELS << 1);
-  if (at == 0 || owners == 0) return -ENOMEM;
-  events = changetype<Events>(at);
-  events.owners = owners;
+/** Bytes of tables. */
+export const EVENTS_SIZE: u32 = offsetof<Events>() + (EVTCHN_2L_NR_CHANNELS << 1);
+
+export function eventsInit(sharedInfo: usize, architecture: u32): void {
+  events = changetype<Events>(carve(offsetof<Events>()));
+  events.owners = carve(EVTCHN_2L_NR_CHANNELS << 1);
   events.sharedInfo = sharedInfo;
   const x86 = architecture == ARCHITECTURE_X86_64;
   events.pending = sharedInfo + (x86 ? X86_64_EVTCHN_PENDING : ARM64_EVTCHN_PENDING);
   events.mask = sharedInfo + (x86 ? X86_64_EVTCHN_MASK : ARM64_EVTCHN_MASK);
-  return 0;
 }
 
 export function ownerOf(port: u32): u32 {
@@ -97,6 +95,6 @@ export function scanNext(): i32 {
   }
   const bit = ctz(events.bits);
   events.bits &= events.bits - 1;
-  clearBits(events.pending + (events.word << 3), <u64>1 << bit);
-  return <i32>((events.word << 6) | <u32>bit);
+  clearBits(events.pending + (events.word << 3), (<u64>1) << bit);
+  return <i32>((events.word << 6) | (<u32>bit));
 }

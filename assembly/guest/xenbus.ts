@@ -6,7 +6,6 @@
  * directory is absolute and read from our `backend` node.
  */
 import { carve } from './arena';
-import { ENOMEM } from '../wire/errno';
 import {
   XS_READ,
   XS_TRANSACTION_END,
@@ -15,7 +14,7 @@ import {
   XS_WATCH,
   XS_WRITE,
 } from '../wire/xenstore';
-import { DEVICE_PATH_HI, DEVICE_PATH_LO, putDecimal, putName } from './text';
+import { DEVICE_PATH_HI, DEVICE_PATH_LO, putDecimal, putName, STATE_HI, STATE_LO } from './text';
 import { storePayload, storeSubmit } from './xenstore';
 
 /** Longest backend directory that is taken, bytes. */
@@ -34,14 +33,12 @@ class Xenbus {
 
 let xenbus: Xenbus = changetype<Xenbus>(0);
 
-/** Result: 0 or -ENOMEM. */
-export function xenbusInit(): i32 {
-  const at = carve(offsetof<Xenbus>());
-  const path = carve(PATH_MAX);
-  if (at == 0 || path == 0) return -ENOMEM;
-  xenbus = changetype<Xenbus>(at);
-  xenbus.path = path;
-  return 0;
+/** Bytes of tables. */
+export const XENBUS_SIZE: u32 = offsetof<Xenbus>() + PATH_MAX;
+
+export function xenbusInit(): void {
+  xenbus = changetype<Xenbus>(carve(offsetof<Xenbus>()));
+  xenbus.path = carve(PATH_MAX);
 }
 
 /** Whether the backend directory is known. */
@@ -62,7 +59,9 @@ export function setBackend(path: usize, size: u32): bool {
 }
 
 export function sameBackend(path: usize, size: u32): bool {
-  return size == xenbus.pathSize && memory.compare(path, xenbus.path, size) == 0;
+  let same: u32 = 0;
+  while (same < size && load<u8>(path + same) == load<u8>(xenbus.path + same)) same += 1;
+  return same == size && size == xenbus.pathSize;
 }
 
 /** Requests. Result: the req_id, or a negative errno: EAGAIN means ask again later. */
@@ -78,6 +77,11 @@ export function readBackend(low: u64, high: u64): i32 {
 export function writeOwn(transaction: u32, low: u64, high: u64, value: u32): i32 {
   const end = ownPath(low, high);
   return submit(XS_WRITE, transaction, end == 0 ? 0 : putDecimal(end, value));
+}
+
+/** Says which xenbus state we are in. */
+export function writeState(transaction: u32, state: u32): i32 {
+  return writeOwn(transaction, STATE_LO, STATE_HI, state);
 }
 
 export function watchOwn(low: u64, high: u64, token: u32): i32 {

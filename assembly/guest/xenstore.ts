@@ -9,7 +9,7 @@
 import { evtchn_send } from '../hypercalls';
 import { copyFromShared, copyToShared, loadIndex, storeIndex } from '../ring/order';
 import { distance } from '../ring/serial';
-import { EAGAIN, EINVAL, ENODEV, ENOMEM } from '../wire/errno';
+import { EAGAIN, EINVAL, ENODEV } from '../wire/errno';
 import {
   MSG_LEN,
   MSG_REQ_ID,
@@ -59,23 +59,23 @@ export class Store {
 
 let store_: Store = changetype<Store>(0);
 
-/** Result: 0 or -ENOMEM. Page 0: the embedder owns xenstore. */
-export function storeInit(page: usize, port: u32): i32 {
-  const at = carve(offsetof<Store>());
-  if (at == 0) return -ENOMEM;
-  store_ = changetype<Store>(at);
-  if (page == 0) return 0;
+/** Bytes of tables, alignment included. */
+export const STORE_SIZE: u32 =
+  offsetof<Store>() + ((MSG_SIZE + XENSTORE_PAYLOAD_MAX + 8) << 1) + (PENDING_MAX << 2);
+
+/** Page 0: the embedder owns xenstore. */
+export function storeInit(page: usize, port: u32): void {
+  store_ = changetype<Store>(carve(offsetof<Store>()));
+  if (page == 0) return;
   store_.out = carve(MSG_SIZE + XENSTORE_PAYLOAD_MAX);
   store_.inHeader = carve(MSG_SIZE + XENSTORE_PAYLOAD_MAX + 1);
   store_.pending = carve(PENDING_MAX << 2);
-  if (store_.pending == 0) return -ENOMEM;
   store_.page = page;
   store_.port = port;
   store_.nextId = 1;
   store_.reqProd = loadIndex(page + XS_REQ_PROD); // the page outlives us: go on where it stands
   store_.rspCons = loadIndex(page + XS_RSP_CONS);
   setOwner(port, OWNER_STORE);
-  return 0;
 }
 
 /** Where the payload of the next request is composed, XENSTORE_PAYLOAD_MAX bytes; 0 while busy. */

@@ -189,7 +189,7 @@ function wantPassive(listener: Socket, command: u32): void {
 
 /** Whether ACCEPT or POLL is in flight. */
 function passiveBusy(listener: Socket): bool {
-  return (<u32>listener.inFlight & (bit(PVCALLS_ACCEPT) | bit(PVCALLS_POLL))) != 0;
+  return ((<u32>listener.inFlight) & (bit(PVCALLS_ACCEPT) | bit(PVCALLS_POLL))) != 0;
 }
 
 /** POLL* bits; a passive socket without any asks the backend, and EVENT_READY says when. */

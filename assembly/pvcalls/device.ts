@@ -33,7 +33,7 @@ import {
   unwatchBackend,
   watchBackend,
   watchOwn,
-  writeOwn,
+  writeState,
 } from '../guest/xenbus';
 import { messagePayload, messageSize, messageType } from '../guest/xenstore';
 import { reached } from '../ring/serial';
@@ -48,7 +48,7 @@ import {
   FAULT_STORE,
   FAULT_STORE_ERROR,
 } from '../wire/abi';
-import { ENODEV, ENOMEM } from '../wire/errno';
+import { ENODEV } from '../wire/errno';
 import {
   XENBUS_STATE_CLOSED,
   XENBUS_STATE_CLOSING,
@@ -114,12 +114,11 @@ class Device {
 
 let device: Device = changetype<Device>(0);
 
-/** Result: 0 or -ENOMEM. */
-export function deviceInit(): i32 {
-  const at = carve(offsetof<Device>());
-  if (at == 0) return -ENOMEM;
-  device = changetype<Device>(at);
-  return 0;
+/** Bytes of tables, alignment included. */
+export const DEVICE_SIZE: u32 = offsetof<Device>() + 8;
+
+export function deviceInit(): void {
+  device = changetype<Device>(carve(offsetof<Device>()));
 }
 
 /** Brings the device up, now or as soon as there is one. */
@@ -219,17 +218,17 @@ function ask(): i32 {
     case PHASE_OWN_STATE:
       return readOwn(STATE_LO, STATE_HI);
     case PHASE_START:
-      return writeOwn(0, STATE_LO, STATE_HI, XENBUS_STATE_INITIALISING);
+      return writeState(0, XENBUS_STATE_INITIALISING);
     case PHASE_FEATURES:
       return featureAsk();
     case PHASE_PUBLISH:
       return publishAsk();
     case PHASE_CONNECT:
-      return writeOwn(0, STATE_LO, STATE_HI, XENBUS_STATE_CONNECTED);
+      return writeState(0, XENBUS_STATE_CONNECTED);
     case PHASE_SAY_CLOSING:
-      return writeOwn(0, STATE_LO, STATE_HI, XENBUS_STATE_CLOSING);
+      return writeState(0, XENBUS_STATE_CLOSING);
     case PHASE_CLOSE:
-      return writeOwn(0, STATE_LO, STATE_HI, XENBUS_STATE_CLOSED);
+      return writeState(0, XENBUS_STATE_CLOSED);
   }
   return 0;
 }
@@ -307,7 +306,8 @@ function backendIsAt(state: u32): void {
 /** Where the backend is decides, not how it got there. Reconfiguring means nothing to us. */
 function react(): void {
   const state = device.backendState;
-  const gone = state == XENBUS_STATE_UNKNOWN || state == XENBUS_STATE_CLOSING || state == XENBUS_STATE_CLOSED;
+  const gone =
+    state == XENBUS_STATE_UNKNOWN || state == XENBUS_STATE_CLOSING || state == XENBUS_STATE_CLOSED;
   const starting = state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT;
   if (device.phase == PHASE_WAIT) wait();
   else if (device.phase == PHASE_INITIALISED) {
@@ -326,7 +326,8 @@ function react(): void {
 function wait(): void {
   if (device.phase != PHASE_WAIT || !device.wanted) return;
   const state = device.backendState;
-  if (state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT) device.leftover = false;
+  if (state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT)
+    device.leftover = false;
   if (state < XENBUS_STATE_INIT_WAIT || state > XENBUS_STATE_CONNECTED || device.leftover) return;
   featuresBegin(frontend.v7);
   device.phase = PHASE_FEATURES;

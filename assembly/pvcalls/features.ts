@@ -29,7 +29,6 @@ import {
   FAULT_VERSION,
   FEATURE_RESET,
 } from '../wire/abi';
-import { ENOMEM } from '../wire/errno';
 import { RING_ORDER_MAX } from '../wire/data-ring';
 import { XS_ERROR } from '../wire/xenstore';
 
@@ -51,12 +50,11 @@ class Offer {
 
 let offer: Offer = changetype<Offer>(0);
 
-/** Result: 0 or -ENOMEM. */
-export function featuresInit(): i32 {
-  const at = carve(offsetof<Offer>());
-  if (at == 0) return -ENOMEM;
-  offer = changetype<Offer>(at);
-  return 0;
+/** Bytes of tables, alignment included. */
+export const FEATURES_SIZE: u32 = offsetof<Offer>() + 8;
+
+export function featuresInit(): void {
+  offer = changetype<Offer>(carve(offsetof<Offer>()));
 }
 
 export function featuresBegin(v7: bool): void {

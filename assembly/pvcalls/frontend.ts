@@ -19,7 +19,7 @@ import {
   DEVICE_FAILED,
   FAULT_NONE,
 } from '../wire/abi';
-import { EISCONN, ENOBUFS, ENOMEM } from '../wire/errno';
+import { EISCONN, ENOBUFS } from '../wire/errno';
 import { RING_ORDER_MAX } from '../wire/data-ring';
 import { REQUEST_SIZE } from '../wire/pvcalls';
 import { dropRequests } from './requests';
@@ -60,17 +60,13 @@ export class Frontend {
 export let frontend: Frontend = changetype<Frontend>(0);
 export let commands: SharedRing = changetype<SharedRing>(0);
 
-/** Result: 0 or -ENOMEM. */
-export function frontendInit(): i32 {
-  const at = carve(offsetof<Frontend>());
-  const ring = carve(offsetof<SharedRing>());
-  const scratch = carve(REQUEST_SIZE);
-  if (at == 0 || ring == 0 || scratch == 0) return -ENOMEM;
-  frontend = changetype<Frontend>(at);
-  commands = changetype<SharedRing>(ring);
-  frontend.scratch = scratch;
-  frontend.state = DEVICE_DOWN;
-  return 0;
+/** Bytes of tables, alignment included. */
+export const FRONTEND_SIZE: u32 = offsetof<Frontend>() + offsetof<SharedRing>() + REQUEST_SIZE + 16;
+
+export function frontendInit(): void {
+  frontend = changetype<Frontend>(carve(offsetof<Frontend>()));
+  commands = changetype<SharedRing>(carve(offsetof<SharedRing>()));
+  frontend.scratch = carve(REQUEST_SIZE);
 }
 
 export function become(state: u32): void {

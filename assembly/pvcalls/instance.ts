@@ -4,8 +4,9 @@
  * Handlers take what came in, do what follows from it and send what can be sent; poll_event and
  * poll_timeout say what there is to do. Calls that find nothing do nothing.
  */
-import { arenaInit, arenaSeal, framesFree, framesParked } from '../guest/arena';
+import { arenaInit, arenaOverhead, arenaSeal, framesFree, framesParked } from '../guest/arena';
 import {
+  EVENTS_SIZE,
   eventsInit,
   ownerOf,
   OWNER_COMMANDS,
@@ -14,8 +15,8 @@ import {
   scanBegin,
   scanNext,
 } from '../guest/events';
-import { xenbusInit } from '../guest/xenbus';
-import { storeInit } from '../guest/xenstore';
+import { XENBUS_SIZE, xenbusInit } from '../guest/xenbus';
+import { STORE_SIZE, storeInit } from '../guest/xenstore';
 import {
   COUNTER_EVENTS,
   COUNTER_FRAMES_FREE,
@@ -54,17 +55,17 @@ import {
   INIT_V7,
   SOCKETS_MAX,
 } from '../wire/abi';
-import { EINVAL } from '../wire/errno';
-import { PAGE_SIZE } from '../wire/page';
+import { EINVAL, ENOMEM } from '../wire/errno';
+import { PAGE_SHIFT, PAGE_SIZE } from '../wire/page';
 import { handleResponses } from './answers';
-import { deviceAdvance, deviceInit, deviceTimeout } from './device';
-import { featuresInit } from './features';
-import { frontend, frontendInit } from './frontend';
+import { DEVICE_SIZE, deviceAdvance, deviceInit, deviceTimeout } from './device';
+import { FEATURES_SIZE, featuresInit } from './features';
+import { frontend, FRONTEND_SIZE, frontendInit } from './frontend';
 import { handleMail, mailInit, takeMail } from './mail';
-import { publishInit } from './publish';
+import { PUBLISH_SIZE, publishInit } from './publish';
 import { handleData, pollMask } from './ready';
 import { handleDraining } from './release';
-import { requestsInit, requestsLost } from './requests';
+import { REQUESTS_SIZE, requestsInit, requestsLost } from './requests';
 import {
   enlist,
   giveSocket,
@@ -75,12 +76,24 @@ import {
   Socket,
   socketAt,
   socketsInit,
+  socketsSize,
   socketsUsed,
   STATE_DRAINING,
   takeList,
 } from './sockets';
 import { pump } from './submit';
 import { nextTimeout, runTimers } from './timers';
+
+/** Bytes of all tables whose size is known beforehand. */
+const FIXED_SIZE: u32 =
+  EVENTS_SIZE +
+  STORE_SIZE +
+  XENBUS_SIZE +
+  FRONTEND_SIZE +
+  REQUESTS_SIZE +
+  FEATURES_SIZE +
+  PUBLISH_SIZE +
+  DEVICE_SIZE;
 
 /** Result: frames left for rings, or -EINVAL, or -ENOMEM when the tables do not fit the arena. */
 export function init(config: usize): i32 {
@@ -98,9 +111,19 @@ export function init(config: usize): i32 {
   const commandTimeoutMs = load<u32>(config, INIT_COMMAND_TIMEOUT_MS);
   const closeTimeoutMs = load<u32>(config, INIT_CLOSE_TIMEOUT_MS);
   const firstIndex = load<u32>(config, INIT_FIRST_INDEX);
+  if ((<u64>frames) << PAGE_SHIFT < FIXED_SIZE + socketsSize(sockets) + arenaOverhead(frames)) {
+    return -ENOMEM;
+  }
   arenaInit(arena, frames); // the configuration may lie in the arena: all of it is read by now
-  const result = carveTables(sharedInfo, architecture, storePage, storePort, sockets);
-  if (result < 0) return result;
+  eventsInit(sharedInfo, architecture);
+  storeInit(storePage, storePort);
+  xenbusInit();
+  frontendInit();
+  requestsInit();
+  featuresInit();
+  publishInit();
+  deviceInit();
+  socketsInit(sockets);
   mailInit();
   frontend.v7 = (flags & INIT_V7) != 0;
   frontend.reuse = (flags & INIT_REUSE) != 0;
@@ -108,26 +131,7 @@ export function init(config: usize): i32 {
   frontend.commandTimeoutMs = commandTimeoutMs;
   frontend.closeTimeoutMs = closeTimeoutMs;
   frontend.firstIndex = firstIndex;
-  return result;
-}
-
-function carveTables(
-  sharedInfo: usize,
-  architecture: u32,
-  storePage: usize,
-  storePort: u32,
-  sockets: u32,
-): i32 {
-  let result = eventsInit(sharedInfo, architecture);
-  if (result == 0) result = storeInit(storePage, storePort);
-  if (result == 0) result = xenbusInit();
-  if (result == 0) result = frontendInit();
-  if (result == 0) result = requestsInit();
-  if (result == 0) result = featuresInit();
-  if (result == 0) result = publishInit();
-  if (result == 0) result = deviceInit();
-  if (result == 0) result = socketsInit(sockets);
-  return result == 0 ? arenaSeal() : result;
+  return arenaSeal();
 }
 
 /** Scans shared_info and handles every pending port. */

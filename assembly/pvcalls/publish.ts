@@ -12,14 +12,12 @@ import {
   PORT_LO,
   RING_REF_HI,
   RING_REF_LO,
-  STATE_HI,
-  STATE_LO,
   VERSION_HI,
   VERSION_LO,
 } from '../guest/text';
-import { transactionEnd, transactionStart, writeOwn } from '../guest/xenbus';
+import { transactionEnd, transactionStart, writeOwn, writeState } from '../guest/xenbus';
 import { messageIsError, messagePayload, messageSize, messageType } from '../guest/xenstore';
-import { EIO, ENOMEM } from '../wire/errno';
+import { EIO } from '../wire/errno';
 import { XENBUS_STATE_INITIALISED } from '../wire/xenbus';
 import { XS_ERROR } from '../wire/xenstore';
 import { frontend, offeredRef } from './frontend';
@@ -44,12 +42,11 @@ class Publication {
 
 let publication: Publication = changetype<Publication>(0);
 
-/** Result: 0 or -ENOMEM. */
-export function publishInit(): i32 {
-  const at = carve(offsetof<Publication>());
-  if (at == 0) return -ENOMEM;
-  publication = changetype<Publication>(at);
-  return 0;
+/** Bytes of tables, alignment included. */
+export const PUBLISH_SIZE: u32 = offsetof<Publication>() + 8;
+
+export function publishInit(): void {
+  publication = changetype<Publication>(carve(offsetof<Publication>()));
 }
 
 export function publishBegin(v7: bool): void {
@@ -70,7 +67,7 @@ export function publishAsk(): i32 {
     case PART_VERSION:
       return writeOwn(id, VERSION_LO, VERSION_HI, 1);
     case PART_STATE:
-      return writeOwn(id, STATE_LO, STATE_HI, XENBUS_STATE_INITIALISED);
+      return writeState(id, XENBUS_STATE_INITIALISED);
   }
   return transactionEnd(id, publication.part == PART_END);
 }

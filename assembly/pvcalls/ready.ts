@@ -4,12 +4,7 @@
  */
 import { loadInError, loadOutError, readable, BAD, writable } from '../ring/byte-ring';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../wire/abi';
-import {
-  FAULT_IN_ERROR,
-  FAULT_IN_PROD,
-  FAULT_OUT_CONS,
-  FAULT_OUT_ERROR,
-} from '../wire/abi';
+import { FAULT_IN_ERROR, FAULT_IN_PROD, FAULT_OUT_CONS, FAULT_OUT_ERROR } from '../wire/abi';
 import { ENOTCONN } from '../wire/errno';
 import { loadIndex } from '../ring/order';
 import { distance } from '../ring/serial';
@@ -65,7 +60,8 @@ export function pollMask(socket: Socket): u32 {
   if (socket.state != STATE_CONNECTED) return 0;
   let mask: u32 = 0;
   if (socket.inProd != socket.inCons || socket.inError != 0) mask |= POLLIN;
-  if (distance(socket.outProd, socket.outCons) < socket.size || socket.outError != 0) mask |= POLLOUT;
+  if (distance(socket.outProd, socket.outCons) < socket.size || socket.outError != 0)
+    mask |= POLLOUT;
   if (socket.inError != 0 && socket.inError != -ENOTCONN) mask |= POLLERR;
   if (socket.outError != 0) mask |= POLLERR | POLLHUP;
   return mask;
@@ -81,7 +77,7 @@ export function acceptable(socket: Socket): bool {
 export function handleData(socket: Socket): void {
   if (socket.state == STATE_CONNECTED && socket.error == 0 && look(socket)) {
     const mask = pollMask(socket) & socket.armed;
-    socket.armed &= ~<u8>mask;
+    socket.armed &= ~(<u8>mask);
     if (mask != 0) return ready(socket, READY_DATA);
   }
   frontend.spurious += 1;

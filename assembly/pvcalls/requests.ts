@@ -7,7 +7,6 @@
  * free either. An entry whose socket is gone is lost until the backend answers after all.
  */
 import { RING_SIZE } from '../wire/ring';
-import { ENOMEM } from '../wire/errno';
 import { carve } from '../guest/arena';
 
 export const NO_OWNER: u32 = 0xffff;
@@ -36,15 +35,13 @@ let requests: Requests = changetype<Requests>(0);
 
 const SLOT_BITS: u32 = 5;
 
-/** Result: 0 or -ENOMEM. */
-export function requestsInit(): i32 {
-  const at = carve(offsetof<Requests>());
-  const entries = carve(RING_SIZE * offsetof<Request>());
-  if (at == 0 || entries == 0) return -ENOMEM;
-  requests = changetype<Requests>(at);
-  requests.entries = entries;
+/** Bytes of tables, alignment included. */
+export const REQUESTS_SIZE: u32 = offsetof<Requests>() + RING_SIZE * offsetof<Request>() + 8;
+
+export function requestsInit(): void {
+  requests = changetype<Requests>(carve(offsetof<Requests>()));
+  requests.entries = carve(RING_SIZE * offsetof<Request>());
   requests.generation = 1;
-  return 0;
 }
 
 export function requestAt(slot: u32): Request {

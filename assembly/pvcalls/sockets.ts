@@ -10,7 +10,7 @@
  *             |         ^ accepted: RESERVED -> CONNECTED        ^
  *             +-> BINDING -> BOUND -> LISTENING -----------------+   (any state can be released)
  */
-import { ENFILE, ENOMEM } from '../wire/errno';
+import { ENFILE } from '../wire/errno';
 import { ADDR_SIZE } from '../wire/inet';
 import { carve } from '../guest/arena';
 import { ByteRing } from '../ring/byte-ring';
@@ -98,28 +98,27 @@ class Table {
 
 let table: Table = changetype<Table>(0);
 
-/** Result: 0 or -ENOMEM. */
-export function socketsInit(count: u32): i32 {
-  const at = carve(offsetof<Table>());
-  const heads = carve(LISTS << 2);
-  const entries = carve(count * offsetof<Socket>());
-  if (at == 0 || heads == 0 || entries == 0) return -ENOMEM;
-  table = changetype<Table>(at);
-  table.entries = entries;
+/** Bytes of tables for `count` sockets, alignment included. */
+export function socketsSize(count: u32): u32 {
+  return offsetof<Table>() + (LISTS << 2) + count * offsetof<Socket>() + 16;
+}
+
+export function socketsInit(count: u32): void {
+  table = changetype<Table>(carve(offsetof<Table>()));
+  table.heads = carve(LISTS << 2);
+  table.entries = carve(count * offsetof<Socket>());
   table.count = count;
-  table.heads = heads;
-  memory.fill(heads, 0xff, LISTS << 2);
+  memory.fill(table.heads, 0xff, LISTS << 2);
   table.freeHead = NO_SOCKET;
-  for (let i = count; i-- > 0; ) {
+  for (let i = count; i-- > 0;) {
     socketAt(i).generation = 1;
     pushFree(i);
   }
-  return 0;
 }
 
 /** One bit of the small sets that a socket is full of. */
 export function bit(number: u32): u32 {
-  return <u32>1 << number;
+  return (<u32>1) << number;
 }
 
 export function socketAt(index: u32): Socket {
@@ -193,7 +192,7 @@ function nextSlot(index: u32, list: u32): usize {
 
 /** Appends to a list, unless it is there already. */
 export function enlist(socket: Socket, list: u32): void {
-  if (<u32>socket.linked & bit(list)) return;
+  if ((<u32>socket.linked) & bit(list)) return;
   socket.linked |= <u8>bit(list);
   const index = indexOf(socket);
   const head = table.heads + (list << 2);

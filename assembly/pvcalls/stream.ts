@@ -8,13 +8,16 @@
  * Only EAGAIN arms an event. It is answered after a look at the peer's index that is newer than our
  * last publication, so the peer sees a full ring, or we see its room: no wake-up falls between.
  */
-import { MSG_PEEK, POLLIN, POLLOUT, SPAN_ADDRESS, SPAN_BYTES, SPAN_SIZE, SPANS_MAX } from '../wire/abi';
 import {
-  FAULT_IN_ERROR,
-  FAULT_IN_PROD,
-  FAULT_OUT_CONS,
-  FAULT_OUT_ERROR,
+  MSG_PEEK,
+  POLLIN,
+  POLLOUT,
+  SPAN_ADDRESS,
+  SPAN_BYTES,
+  SPAN_SIZE,
+  SPANS_MAX,
 } from '../wire/abi';
+import { FAULT_IN_ERROR, FAULT_IN_PROD, FAULT_OUT_CONS, FAULT_OUT_ERROR } from '../wire/abi';
 import { EAGAIN, EBADF, EINVAL, EIO, ENOTCONN, EPIPE } from '../wire/errno';
 import { IN_ERROR, IN_PROD, OUT_CONS, OUT_ERROR } from '../wire/data-ring';
 import {

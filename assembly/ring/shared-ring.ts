@@ -9,7 +9,15 @@
  * without effect. The distance between them is the number of requests whose response has not been
  * taken, and never exceeds the ring, so a slot is never written while its request is unanswered.
  */
-import { REQ_EVENT, REQ_PROD, RING_SIZE, RSP_EVENT, RSP_PROD, SLOT_SIZE, SRING_SLOTS } from '../wire/ring';
+import {
+  REQ_EVENT,
+  REQ_PROD,
+  RING_SIZE,
+  RSP_EVENT,
+  RSP_PROD,
+  SLOT_SIZE,
+  SRING_SLOTS,
+} from '../wire/ring';
 import { PAGE_SIZE } from '../wire/page';
 import { copyFromShared, copyToShared, loadIndex, storeIndex } from './order';
 import { crossed, distance } from './serial';
@@ -76,7 +84,8 @@ export function ringTake(ring: SharedRing, response: usize, size: u32): i32 {
       prod = loadIndex(ring.page + RSP_PROD); // a response published before rsp_event was seen
       if (prod == ring.rspCons) return 0;
     }
-    if (distance(prod, ring.rspCons) > distance(ring.reqProd, ring.rspCons)) return RESPONSE_OVERFLOW;
+    if (distance(prod, ring.rspCons) > distance(ring.reqProd, ring.rspCons))
+      return RESPONSE_OVERFLOW;
     ring.rspProd = prod;
   }
   copyFromShared(response, slotAddress(ring, ring.rspCons), size);

@@ -34,7 +34,9 @@ export function instantiateCore(
   const core = instance.exports as unknown as CoreExports;
   const version = core.abi_version();
   if (version !== ABI_VERSION) {
-    throw new Error(`loadCore: core.wasm has ABI ${version}, the host ${ABI_VERSION}; rebuild both`);
+    throw new Error(
+      `loadCore: core.wasm has ABI ${version}, the host ${ABI_VERSION}; rebuild both`,
+    );
   }
   return core;
 }

@@ -12,7 +12,10 @@ export interface Scheduler {
   after(delayMs: number, task: () => void): () => void;
 }
 
-/** Real time and the event loop. Deferred tasks of one turn run as one batch, in order. */
+/**
+ * Real time and the event loop. Deferred tasks of one turn run as one batch, in order; one that
+ * throws does not keep the others from running.
+ */
 export class LoopScheduler implements Scheduler {
   private batch: (() => void)[] = [];
 
@@ -33,6 +36,14 @@ export class LoopScheduler implements Scheduler {
   private readonly runBatch = (): void => {
     const tasks = this.batch;
     this.batch = [];
-    for (const task of tasks) task();
+    let done = 0;
+    try {
+      while (done < tasks.length) tasks[done++]!();
+    } finally {
+      if (done < tasks.length) {
+        const rest = tasks.slice(done);
+        setImmediate(() => rest.forEach((task) => this.defer(task)));
+      }
+    }
   };
 }

@@ -17,7 +17,9 @@ export interface Address {
 /** Throws, before anything is asked of the backend, for what an address cannot be. */
 export function checkAddress(what: string, { host, port }: Address): void {
   if (isIPv6(host)) {
-    const error = new Error(`${what}: ${host} is IPv6, and PV Calls carries IPv4 only; give an IPv4 address`);
+    const error = new Error(
+      `${what}: ${host} is IPv6, and PV Calls carries IPv4 only; give an IPv4 address`,
+    );
     throw Object.assign(error, { code: 'EAFNOSUPPORT' });
   }
   if (!isIPv4(host)) {

@@ -24,8 +24,7 @@ export class GuestListener extends Endpoint {
     const bind = (): Promise<void> =>
       this.operate(
         'bind',
-        (core) =>
-          core.bind(this.handle, addressAt, encodeAddress(bytes, addressAt, this.local)),
+        (core) => core.bind(this.handle, addressAt, encodeAddress(bytes, addressAt, this.local)),
         signal,
       );
     await bind();

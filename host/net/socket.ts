@@ -107,7 +107,7 @@ export class GuestSocket extends Endpoint {
       if (room === undefined) break;
       let filled = 0;
       for (const span of room) {
-        for (let at = 0; at < span.length && next < chunks.length; ) {
+        for (let at = 0; at < span.length && next < chunks.length;) {
           const chunk = chunks[next]!;
           const part = chunk.subarray(offset, offset + span.length - at);
           span.set(part, at);
