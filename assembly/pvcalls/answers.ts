@@ -120,8 +120,8 @@ function created(socket: Socket, ret: i32): void {
 
 function polled(socket: Socket, ret: i32): void {
   if (again(socket, PVCALLS_POLL, ret)) return;
+  if (socket.passiveWant == PVCALLS_ACCEPT) return enlist(socket, LIST_PASSIVE);
   if (ret < 0) socket.acceptError = ret;
-  else if (socket.passiveWant == PVCALLS_ACCEPT) return enlist(socket, LIST_PASSIVE);
   else socket.pollReady = true;
   ready(socket, READY_DATA);
 }

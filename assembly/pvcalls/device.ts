@@ -108,6 +108,7 @@ class Device {
   backendState: u32;
   leftover: bool; //      the backend may still be Connected to an earlier life of ours
   wanted: bool; //        the embedder wants the device up
+  afresh: bool; //        start again as soon as it is closed
   backendId: u32;
   deadline: u32; //       ms, of PHASE_CLOSING
 }
@@ -127,6 +128,7 @@ export function deviceStart(): void {
   if (device.phase == PHASE_OFF) device.phase = PHASE_WATCH;
   else if (device.phase == PHASE_FIND) device.news |= NEWS_BACKEND;
   else if (device.phase == PHASE_CLOSED) restart();
+  else if (device.phase >= PHASE_SAY_CLOSING) device.afresh = device.phase < PHASE_CLOSED;
   else wait();
   deviceAdvance();
 }
@@ -134,6 +136,7 @@ export function deviceStart(): void {
 /** Takes the device down in the protocol's order; EVENT_DEVICE says when it is closed. */
 export function deviceStop(): void {
   device.wanted = false;
+  device.afresh = false;
   if (device.phase == PHASE_OFF || device.phase >= PHASE_SAY_CLOSING) return;
   if (device.phase == PHASE_PUBLISH) return; // closed once the transaction has ended
   if (offered()) close();
@@ -170,7 +173,10 @@ export function deviceAdvance(): void {
     device.wanted = false;
     close();
   }
-  if (device.phase == PHASE_CONNECTED && requestsLost() >= LOST_MAX && socketsUsed() == 0) close();
+  if (device.phase == PHASE_CONNECTED && requestsLost() >= LOST_MAX && socketsUsed() == 0) {
+    device.afresh = true;
+    close();
+  }
   if (device.phase == PHASE_CLOSING && reached(frontend.now, device.deadline)) letGo();
   let asked = ASKED_BACKEND;
   let request: i32 = 0;
@@ -271,7 +277,8 @@ function answered(): void {
       break;
     case PHASE_CLOSE:
       device.phase = PHASE_CLOSED;
-      if (device.wanted) react();
+      if (device.afresh) restart();
+      else react();
       break;
     default:
       if (failed) return giveUp(FAULT_STORE_ERROR, 0);
@@ -365,6 +372,7 @@ function connected(): void {
 /** From a closed device to a new start: the backend must be seen to leave its old life first. */
 function restart(): void {
   become(DEVICE_CONNECTING);
+  device.afresh = false;
   device.leftover = true;
   device.phase = backendKnown() ? PHASE_START : PHASE_FIND;
   device.news |= NEWS_BACKEND;

@@ -64,7 +64,7 @@ import { frontend, FRONTEND_SIZE, frontendInit } from './frontend';
 import { handleMail, mailInit, takeMail } from './mail';
 import { PUBLISH_SIZE, publishInit } from './publish';
 import { handleData, pollMask } from './ready';
-import { handleDraining } from './release';
+import { keepDraining } from './release';
 import { REQUESTS_SIZE, requestsInit, requestsLost } from './requests';
 import {
   enlist,
@@ -152,7 +152,7 @@ function dispatch(port: u32): void {
   frontend.handled += 1;
   if (owner >= OWNER_SOCKETS) {
     const socket = socketAt(owner - OWNER_SOCKETS);
-    if (socket.state == STATE_DRAINING) handleDraining(socket);
+    if (socket.state == STATE_DRAINING) keepDraining(socket);
     else handleData(socket);
   } else if (owner == OWNER_COMMANDS) {
     handleResponses();

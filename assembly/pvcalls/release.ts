@@ -5,14 +5,13 @@
  * Linux's backend drops what it has not sent when RELEASE comes, so close() waits until it has
  * taken all of `out`, until an error, or until a deadline, and only then asks.
  */
-import { drained, loadOutError } from '../ring/byte-ring';
 import { reached } from '../ring/serial';
 import { DEVICE_CONNECTED, FEATURE_RESET } from '../wire/abi';
 import { EIO } from '../wire/errno';
 import { frontend } from './frontend';
 import { orphanRequests } from './requests';
 import { dropRing, keepWarm } from './rings';
-import { complete, ready } from './ready';
+import { complete, look, ready } from './ready';
 import {
   enlist,
   giveSocket,
@@ -34,7 +33,7 @@ import {
 
 /** Closes; what was sent still goes out. */
 export function closeSocket(socket: Socket): void {
-  if (socket.state == STATE_CONNECTED && socket.error == 0 && drained(socket) == 0) {
+  if (socket.state == STATE_CONNECTED && socket.error == 0 && look(socket) && !taken(socket)) {
     quiet(socket);
     socket.state = <u8>STATE_DRAINING;
     socket.due = frontend.now + frontend.closeTimeoutMs;
@@ -51,15 +50,17 @@ export function startTimer(socket: Socket): void {
   frontend.tickAt = frontend.now + 1;
 }
 
-/** Whether a draining socket is done: all taken, an error, or out of time. */
-export function drainingDone(socket: Socket): bool {
-  loadOutError(socket);
-  return drained(socket) != 0 || socket.outError != 0 || reached(frontend.now, socket.due);
+/** Looks at a draining socket. Whether it must be looked at again: bytes left, and time. */
+export function keepDraining(socket: Socket): bool {
+  if (!look(socket)) return false; // the device has failed, and the socket with it
+  if (!taken(socket) && !reached(frontend.now, socket.due)) return true;
+  releaseSocket(socket, false);
+  return false;
 }
 
-/** The event channel of a draining socket fired. */
-export function handleDraining(socket: Socket): void {
-  if (drainingDone(socket)) releaseSocket(socket, false);
+/** Whether nothing of `out` is left to be taken, as look() saw it. */
+function taken(socket: Socket): bool {
+  return socket.outCons == socket.outProd || socket.outError != 0;
 }
 
 /** Asks the backend to release, at once; nothing is asked about what it never heard of. */
@@ -110,14 +111,14 @@ export function killSockets(): void {
     const state = <u32>socket.state;
     if (state == STATE_FREE || state == STATE_RESERVED || socket.ready & READY_CLOSED) continue;
     socket.inFlight = 0;
-    if (state == STATE_DRAINING || state == STATE_RELEASING || socket.silent) {
+    if (state == STATE_DRAINING || state == STATE_RELEASING) {
       quiet(socket);
       socket.state = <u8>STATE_RELEASING;
       released(socket, -EIO);
     } else if (socket.error == 0) {
       socket.error = -EIO;
       if (socket.op != OP_NONE) complete(socket, <u32>socket.op, -EIO);
-      ready(socket, READY_DATA);
+      if (!socket.silent) ready(socket, READY_DATA);
     }
   }
 }

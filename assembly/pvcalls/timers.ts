@@ -11,7 +11,7 @@ import { PVCALLS_RELEASE, PVCALLS_SOCKET } from '../wire/pvcalls';
 import { RING_SIZE } from '../wire/ring';
 import { frontend } from './frontend';
 import { complete } from './ready';
-import { drainingDone, released, releaseSocket } from './release';
+import { keepDraining, released } from './release';
 import { NO_OWNER, Request, requestAt, requestsInFlight } from './requests';
 import {
   enlist,
@@ -76,12 +76,9 @@ function lookAtTimed(): void {
     if (first.state == STATE_LISTENING) {
       if (first.passiveWant != OP_NONE) enlist(first, LIST_PASSIVE);
     } else if (first.state == STATE_DRAINING) {
-      if (drainingDone(first)) {
-        releaseSocket(first, false);
-      } else {
-        enlist(first, LIST_TIMED);
-        if (stay === null) stay = first;
-      }
+      if (!keepDraining(first)) continue;
+      enlist(first, LIST_TIMED);
+      if (stay === null) stay = first;
     }
   }
 }

@@ -142,10 +142,3 @@ export function inAddress(ring: ByteRing): usize {
 export function outAddress(ring: ByteRing): usize {
   return ring.data + ring.size + (ring.outProd & (ring.size - 1));
 }
-
-/** Whether the backend has taken everything we wrote, or BAD as writable(). */
-export function drained(ring: ByteRing): u32 {
-  const room = writable(ring);
-  if (room == BAD) return BAD;
-  return room == ring.size ? 1 : 0;
-}

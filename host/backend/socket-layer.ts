@@ -52,7 +52,10 @@ export interface Listener {
 }
 
 export interface SocketLayer {
-  /** Connects. `done` is called once, later: with the stream or a negative errno. Result: cancel. */
+  /**
+   * Connects. `done` is called once, later: with the stream or a negative errno. Result: cancel,
+   * after which neither `done` nor the sink is called. `room` may be asked inside this call.
+   */
   connect(
     address: InetAddress,
     sink: StreamSink,
