@@ -11,10 +11,6 @@
 export declare function evtchn_alloc_unbound(remote: u32): u32;
 /** Marks the port pending at the other end. Xen: EVTCHNOP_send. */
 export declare function evtchn_send(port: u32): i32;
-/** Stops upcalls for a port; the peer can still set it pending. */
-export declare function evtchn_mask(port: u32): i32;
-/** Lets the port raise upcalls again, at once if it became pending meanwhile. EVTCHNOP_unmask. */
-export declare function evtchn_unmask(port: u32): i32;
 /** Frees a port; an interdomain peer falls back to unbound. Xen: EVTCHNOP_close. */
 export declare function evtchn_close(port: u32): i32;
 /** Lets `remote` map a frame of ours. Result: the grant reference, or -ENOSPC when none is left. */

@@ -41,11 +41,11 @@ export function arenaOverhead(frames: u32): u32 {
 
 export function arenaInit(base: usize, frames: u32): void {
   arena = changetype<Arena>(base);
-  arena.cursor = base + offsetof<Arena>();
+  arena.cursor = base + ((offsetof<Arena>() + 7) & ~7);
   arena.end = base + ((<usize>frames) << PAGE_SHIFT);
 }
 
-/** Takes zeroed memory for a table, 8-byte aligned. Init only, and the arena is known to hold it. */
+/** Takes zeroed memory for a table, 8-byte aligned. Init only; the arena is known to hold it. */
 export function carve(size: u32): usize {
   const start = arena.cursor;
   memory.fill(start, 0, size);

@@ -168,7 +168,7 @@ export function messagePayload(): usize {
   return store_.inHeader + MSG_SIZE;
 }
 
-/** Whether the message is an error of this name, given as four bytes: xenstore's errors are text. */
+/** Whether the message is an error whose name begins with these four bytes. */
 export function messageIsError(name: u32): bool {
   return store_.inType == XS_ERROR && load<u32>(messagePayload()) == name;
 }

@@ -1,7 +1,7 @@
 /**
  * From responses to sockets. A response is copied out once and held against the request it claims
- * to answer before anything is done: req_id, cmd, id and the sign of ret. Answers come in any order.
- * Spec: pvcalls, "Commands Ring".
+ * to answer before anything is done: req_id, cmd, id and the sign of ret. Answers come in any
+ * order. Spec: pvcalls, "Commands Ring".
  */
 import { ringTake, RESPONSE_OVERFLOW } from '../ring/shared-ring';
 import {

@@ -183,7 +183,12 @@ export function deviceAdvance(): void {
   const settled = device.phase != PHASE_PUBLISH; // a transaction is not left open
   if (settled && device.news & NEWS_BACKEND) {
     request = readOwn(BACKEND_LO, BACKEND_HI);
-  } else if (settled && device.news & NEWS_STATE && backendKnown()) {
+  } else if (
+    settled &&
+    device.phase != PHASE_CLOSE && // who is told that we are closed may stop us: say so first
+    device.news & NEWS_STATE &&
+    backendKnown()
+  ) {
     asked = ASKED_STATE;
     request = readBackend(STATE_LO, STATE_HI);
   } else {

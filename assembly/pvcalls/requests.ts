@@ -64,7 +64,7 @@ export function requestsLost(): u32 {
   return requests.lost;
 }
 
-/** Takes an entry; the caller has seen that one is free. The generation moves with every request. */
+/** Takes an entry; the caller has seen that one is free. Every request has a new generation. */
 export function takeRequest(command: u32, owner: u32, id: u32): Request {
   let slot: u32 = 0;
   while (requestAt(slot).reqId != 0) slot += 1;

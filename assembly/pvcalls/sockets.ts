@@ -64,7 +64,7 @@ export class Socket extends ByteRing {
   connectable: bool; //   SOCKET was answered well
   silent: bool; //        the embedder never saw the handle: no event when it closes
   finished: u8; //        the command that READY_DONE is about
-  partner: u16; //        passive: entry + 1 offered with ACCEPT; reserved: entry + 1 of the listener
+  partner: u16; //        of a listener: the entry + 1 offered with ACCEPT; free: next free entry
   generation: u32;
   result: i32; //         of `finished`, or of RELEASE
   acceptError: i32; //    what the next accept() returns once, or 0

@@ -3,9 +3,9 @@
  * touch such memory.
  *
  * Every index is a sequentially consistent atomic: a store publishes what was copied before it, and
- * a later load is not moved before it, which is what ring.h's wmb() and mb() buy. There is no fence,
- * because Binaryen deletes atomic.fence. On the component build memory is not shared and the peer
- * runs only between calls, so plain accesses are enough there.
+ * a later load is not moved before it, which is what ring.h's wmb() and mb() buy. There is no
+ * fence, because Binaryen deletes atomic.fence. On the component build memory is not shared and the
+ * peer runs only between calls, so plain accesses are enough there.
  *
  * What a load returns is the peer's word: read it once into a local, check it, then use it.
  */

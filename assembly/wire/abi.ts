@@ -26,7 +26,7 @@ export const INIT_CLOSE_TIMEOUT_MS: u32 = 40; //   how long close() keeps undeli
 export const INIT_FIRST_INDEX: u32 = 44; //        tests only: where data-ring indices start
 export const INIT_SIZE: u32 = 48; //               bytes
 
-export const INIT_V7: u32 = 1; //                  the dialect of design v7 instead of the shipped one
+export const INIT_V7: u32 = 1; //                  the dialect of design v7, not the shipped one
 export const INIT_REUSE: u32 = 2; //               keep released rings and offer them again
 
 export const ARCHITECTURE_ARM64: u32 = 0;

@@ -45,7 +45,7 @@ export const CONNECT_REF: u32 = 52;
 export const CONNECT_EVTCHN: u32 = 56;
 
 export const RELEASE_REUSE: u32 = 16;
-/** Ours, in the padding of release: 1 asks for a reset. Sent only when FEATURE_RESET was offered. */
+/** Ours, in release's padding: 1 asks for a reset. Sent only when FEATURE_RESET was offered. */
 export const RELEASE_RESET: u32 = 17;
 
 export const BIND_ADDR: u32 = 16;

@@ -2,9 +2,10 @@
  * The parts of `struct shared_info` that carry 2-level event channels, on the two architectures.
  * C reference: public/xen.h, public/arch-arm.h, public/arch-x86/xen.h.
  *
- *            upcall_pending (u8)  upcall_mask (u8)  pending_sel (u64)  pending[64] (u64)  mask[64] (u64)
- *   arm64    0                    absent (pad)      8                  48                 560
- *   x86-64   0                    1                 8                  2048               2560
+ *            upcall_pending   upcall_mask    pending_sel   pending[64]   mask[64]
+ *            u8               u8             u64           u64           u64
+ *   arm64    0                absent (pad)   8             48            560
+ *   x86-64   0                1              8             2048          2560
  *
  * `pending` and `pending_sel` are set by Xen at any time: change them with atomics only.
  */

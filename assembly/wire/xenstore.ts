@@ -8,8 +8,10 @@
  *
  * `struct xenstore_domain_interface`, the shared page:
  *
- *   0          1024        2048       2052       2056       2060       2064              2068
- *   | req[1024] | rsp[1024] | req_cons | req_prod | rsp_cons | rsp_prod | server_features | connection |
+ *   0           1024        2048       2052       2056       2060
+ *   | req[1024] | rsp[1024] | req_cons | req_prod | rsp_cons | rsp_prod |
+ *   2064              2068         2072
+ *   | server_features | connection | error |
  */
 export const XS_CONTROL: u32 = 0;
 export const XS_DIRECTORY: u32 = 1;

@@ -8,7 +8,7 @@ import {
   SOCKADDR_IN_SIZE,
 } from '../../assembly/wire/inet.js';
 
-/** Where to connect or listen: a dotted IPv4 address and a port. Names are the caller's to resolve. */
+/** Where to connect or listen: a dotted IPv4 address and a port. Names are resolved elsewhere. */
 export interface Address {
   readonly host: string;
   readonly port: number;

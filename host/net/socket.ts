@@ -97,7 +97,7 @@ export class GuestSocket extends Endpoint {
     if (result < 0) throw callError('send', result, this.where);
   }
 
-  /** Copies as much of the chunks as there is room for, and publishes it. Result: bytes, maybe 0. */
+  /** Copies as much of the chunks as there is room for and publishes it. Result: bytes. */
   fill(chunks: readonly Uint8Array[]): number {
     let done = 0;
     let offset = 0; // of the chunk that is next

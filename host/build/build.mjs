@@ -1,0 +1,138 @@
+/**
+ * The build: assembly/ -> build/core.wasm, host/ -> build/host/*.js, declarations -> build/types.
+ *
+ * To add a bundle, add its entry to BUNDLES. A bundle lies two folders deep, as its sources do
+ * (host/core/x.ts, build/host/x.js), so `new URL('../../build/core.wasm', import.meta.url)` finds
+ * the core from either.
+ */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
+import { filesBelow, isFresh, makeAndNote } from './freshness.mjs';
+import { Failure, progress } from './report.mjs';
+import { ROOT, inModules, run } from './run.mjs';
+
+/** Name of the file in build/host -> its entry. */
+const BUNDLES = {
+  index: 'host/index.ts',
+  cli: 'host/cli/main.ts',
+  worker: 'host/core/worker.ts',
+};
+
+/** The core's ring arithmetic as a module of its own, for tests. */
+const RINGS_ENTRY = 'test/assembly/rings-entry.ts';
+
+/** What every step depends on. */
+const TOOLS = ['host/build', 'package-lock.json'];
+const HOST_INPUTS = ['host', 'assembly/wire', 'tsconfig.json', 'package.json', 'package-lock.json'];
+
+/** @typedef {{ inputs: string[], outputs: string[], make: () => Promise<void> }} Step */
+
+/** @type {Record<string, Step>} */
+const STEPS = {
+  core: {
+    inputs: ['assembly', 'asconfig.json', ...TOOLS],
+    outputs: ['build/core.wasm', 'build/core.wat', 'build/core.debug.wasm'],
+    make: async () => {
+      await Promise.all([compile('release'), compile('debug')]);
+    },
+  },
+  rings: {
+    inputs: ['assembly/ring', 'assembly/wire', RINGS_ENTRY, 'asconfig.json', ...TOOLS],
+    outputs: ['build/test/rings.wasm'],
+    make: () => compile('release', RINGS_ENTRY, 'build/test/rings'),
+  },
+  host: {
+    inputs: HOST_INPUTS,
+    outputs: Object.keys(bundles()).map((name) => `build/host/${name}.js`),
+    make: bundleHost,
+  },
+  types: {
+    inputs: [...HOST_INPUTS, 'tsconfig.types.json'],
+    outputs: ['build/types/host/index.d.ts'],
+    make: declareTypes,
+  },
+};
+
+/** @returns {Record<string, string>} */
+function bundles() {
+  return Object.fromEntries(
+    Object.entries(BUNDLES).filter(([, entry]) => existsSync(ROOT + entry)),
+  );
+}
+
+/**
+ * @param {string} target A target of asconfig.json.
+ * @param {string} [entry] The core's by default.
+ * @param {string} [out] Without ending; the target's own by default.
+ */
+async function compile(target, entry = 'assembly/index.ts', out) {
+  if (!existsSync(ROOT + entry)) throw new Failure(`${entry} is missing.`);
+  const files = out ? [`--outFile=${out}.wasm`, `--textFile=${out}.wat`] : [];
+  await run(`${entry} does not compile (target ${target}).`, process.execPath, [
+    inModules('assemblyscript/bin/asc.js'),
+    entry,
+    '--config=asconfig.json',
+    `--target=${target}`,
+    '--noColors',
+    ...files,
+  ]);
+}
+
+async function bundleHost() {
+  const { build, formatMessages } = await import('esbuild');
+  try {
+    await build({
+      absWorkingDir: ROOT,
+      entryPoints: bundles(),
+      outdir: 'build/host',
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20.19',
+      sourcemap: 'linked',
+      logLevel: 'silent',
+    });
+  } catch (error) {
+    const { errors = [] } = /** @type {import('esbuild').BuildFailure} */ (error);
+    const output = (await formatMessages(errors, { kind: 'error' })).join('');
+    throw new Failure('The host code could not be bundled.', { output: output || String(error) });
+  }
+}
+
+async function declareTypes() {
+  rmSync(`${ROOT}build/types`, { recursive: true, force: true });
+  await run('The type declarations could not be made.', process.execPath, [
+    inModules('typescript/bin/tsc'),
+    '--project',
+    'tsconfig.types.json',
+  ]);
+  // AssemblyScript's u32 and i32 mean nothing to a reader of the package.
+  for (const file of filesBelow('build/types/assembly')) {
+    const text = readFileSync(ROOT + file, 'utf8');
+    writeFileSync(ROOT + file, text.replace(/: [ui](8|16|32)\b/g, ': number'));
+  }
+}
+
+/** Names of the steps that `build` would make now. */
+export function staleSteps() {
+  return Object.entries(STEPS)
+    .filter(([name, step]) => !isFresh(name, step))
+    .map(([name]) => name);
+}
+
+/**
+ * Makes what is stale.
+ *
+ * @param {string[]} [names] Steps to look at; all by default.
+ */
+export async function build(names = Object.keys(STEPS)) {
+  const unknown = names.find((name) => !STEPS[name]);
+  if (unknown) {
+    const known = Object.keys(STEPS).join(', ');
+    throw new Failure(`There is no build step "${unknown}"; there are ${known}.`, { exitCode: 2 });
+  }
+  const stale = staleSteps().filter((name) => names.includes(name));
+  if (stale.length === 0) return;
+  progress(`building ${stale.join(', ')}`);
+  await Promise.all(stale.map((name) => makeAndNote(name, /** @type {Step} */ (STEPS[name]))));
+}

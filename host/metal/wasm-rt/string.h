@@ -1,0 +1,6 @@
+/* Freestanding <string.h> for the output of wasm2c: the embedder supplies these. */
+#include <stddef.h>
+void *memcpy(void *to, const void *from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);

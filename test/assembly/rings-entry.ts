@@ -1,0 +1,140 @@
+/**
+ * The ring arithmetic of the core as a module of its own, for the tests that compare it with Xen's
+ * macros (test/host/rings.ts, test/native/rings.test.ts). Everything stands in memory that the test
+ * supplies: private state below 4096, the shared page at 4096, data from 65536 on.
+ */
+import {
+  BAD,
+  ByteRing,
+  byteRingInit,
+  consumeIn,
+  copyIn,
+  copyOut,
+  flexRingSize,
+  publishOut,
+  readable,
+  writable,
+} from '../../assembly/ring/byte-ring';
+import { storeIndex } from '../../assembly/ring/order';
+import { crossed, distance } from '../../assembly/ring/serial';
+import {
+  RESPONSE_OVERFLOW,
+  SharedRing,
+  ringInit,
+  ringOutstanding,
+  ringPush,
+  ringTake,
+} from '../../assembly/ring/shared-ring';
+import { IN_CONS, IN_PROD, OUT_CONS, OUT_PROD } from '../../assembly/wire/data-ring';
+import { REQ_EVENT, REQ_PROD, RING_SIZE, RSP_EVENT, RSP_PROD } from '../../assembly/wire/ring';
+
+const STATE: usize = 1024;
+const RESPONSE: usize = 2048;
+const PAGE: usize = 4096;
+const DATA: usize = 65536;
+
+function sharedRing(reqProdPvt: u32, reqProd: u32, rspCons: u32): SharedRing {
+  const ring = changetype<SharedRing>(STATE);
+  ringInit(ring, PAGE);
+  ring.reqProdPvt = reqProdPvt;
+  ring.reqProd = reqProd;
+  ring.rspCons = rspCons;
+  ring.rspProd = rspCons;
+  return ring;
+}
+
+function byteRing(order: u32, first: u32): ByteRing {
+  const ring = changetype<ByteRing>(STATE);
+  ring.page = PAGE;
+  ring.data = DATA;
+  ring.order = order;
+  byteRingInit(ring, first);
+  return ring;
+}
+
+export function serial_distance(producer: u32, consumer: u32): u32 {
+  return distance(producer, consumer);
+}
+
+export function serial_crossed(before: u32, after: u32, event: u32): u32 {
+  return crossed(before, after, event) ? 1 : 0;
+}
+
+/** RING_PUSH_REQUESTS_AND_CHECK_NOTIFY. */
+export function push(before: u32, after: u32, event: u32): u32 {
+  const ring = sharedRing(after, before, before);
+  storeIndex(PAGE + REQ_PROD, before);
+  storeIndex(PAGE + REQ_EVENT, event);
+  return ringPush(ring) ? 1 : 0;
+}
+
+/** RING_FINAL_CHECK_FOR_RESPONSES: whether there is work. Outstanding: a whole ring. */
+export function final_check(rspProd: u32, rspCons: u32): u32 {
+  const ring = sharedRing(rspCons + RING_SIZE, rspCons + RING_SIZE, rspCons);
+  storeIndex(PAGE + RSP_PROD, rspProd);
+  return ringTake(ring, RESPONSE, 24) == 0 ? 0 : 1;
+}
+
+/** rsp_event, or req_prod, as the last call left it on the shared page. */
+export function rsp_event(): u32 {
+  return load<u32>(PAGE + RSP_EVENT);
+}
+
+export function req_prod(): u32 {
+  return load<u32>(PAGE + REQ_PROD);
+}
+
+/** RING_FREE_REQUESTS. */
+export function free_requests(reqProdPvt: u32, rspCons: u32): u32 {
+  return RING_SIZE - ringOutstanding(sharedRing(reqProdPvt, reqProdPvt, rspCons));
+}
+
+/** RING_RESPONSE_PROD_OVERFLOW, with a whole ring of requests outstanding. */
+export function response_overflow(rspCons: u32, rspProd: u32): u32 {
+  const ring = sharedRing(rspCons + RING_SIZE, rspCons + RING_SIZE, rspCons);
+  storeIndex(PAGE + RSP_PROD, rspProd);
+  return ringTake(ring, RESPONSE, 24) == RESPONSE_OVERFLOW ? 1 : 0;
+}
+
+export function flex_ring_size(order: u32): u32 {
+  return flexRingSize(order);
+}
+
+/** pvcalls_queued() of `in`: bytes to read. */
+export function queued_in(prod: u32, cons: u32, order: u32): u32 {
+  const ring = byteRing(order, cons);
+  storeIndex(PAGE + IN_PROD, prod);
+  return readable(ring);
+}
+
+/** pvcalls_queued() of `out`: bytes the peer has not taken, the ring having been full before. */
+export function queued_out(prod: u32, cons: u32, order: u32): u32 {
+  const ring = byteRing(order, prod);
+  ring.outCons = prod - ring.size;
+  storeIndex(PAGE + OUT_CONS, cons);
+  const room = writable(ring);
+  return room == BAD ? BAD : ring.size - room;
+}
+
+/** pvcalls_write_packet(): `count` bytes from `from` into `out`. Result: where `out` begins. */
+export function write_packet(prod: u32, order: u32, from: usize, count: u32): usize {
+  const ring = byteRing(order, prod);
+  copyIn(ring, from, count, 0);
+  publishOut(ring, count);
+  return DATA + ring.size;
+}
+
+export function out_prod(): u32 {
+  return load<u32>(PAGE + OUT_PROD);
+}
+
+/** pvcalls_read_packet(): `count` bytes of `in`, which begins at 65536, to `to`. */
+export function read_packet(cons: u32, order: u32, to: usize, count: u32): void {
+  const ring = byteRing(order, cons);
+  copyOut(ring, to, count, 0);
+  consumeIn(ring, count);
+}
+
+export function in_cons(): u32 {
+  return load<u32>(PAGE + IN_CONS);
+}
