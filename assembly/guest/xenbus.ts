@@ -28,7 +28,6 @@ export const TOKEN_BACKEND: u32 = 0x62; // b: the backend's state
 class Xenbus {
   path: usize; //          backend directory
   pathSize: u32; //        bytes; 0 unknown
-  transaction: u32;
 }
 
 let xenbus: Xenbus = changetype<Xenbus>(0);

@@ -8,7 +8,7 @@ import { EBADF } from '../wire/errno';
 import { deviceStart, deviceStop } from './device';
 import { frontend, frontendAttach, frontendDetach, frontendOffer, offeredRef } from './frontend';
 import { closeSocket, releaseSocket } from './release';
-import { Socket, socketOf, STATE_DRAINING, STATE_RESERVED } from './sockets';
+import { socketOf, STATE_DRAINING, STATE_RESERVED } from './sockets';
 import { pump } from './submit';
 
 export function abiVersion(): u32 {

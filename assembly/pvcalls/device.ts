@@ -1,16 +1,10 @@
 /**
- * The device's xenbus state machine, frontend's half. Spec: pvcalls, "State Machine".
+ * The device's conversation with xenstore: which question each phase asks, and what its answer
+ * does. Spec: pvcalls, "Xenstore".
  *
- *   FIND -> START -> WAIT -> FEATURES -> PUBLISH -> INITIALISED -> CONNECT -> CONNECTED
- *     ^               ^  backend closes, vanishes, restarts, or breaks the protocol |
- *     |               |                                                             v
- *     +-- node gone   +--- backend is back ---- CLOSED <- CLOSE <- CLOSING <- SAY_CLOSING
- *
- * Watches say that something changed, never what: each one makes us read where the backend is now,
- * and every phase reacts to that, so states that were missed do no harm. One question is under way
- * at a time; its answer moves the machine.
+ * Watches say that something changed, never what: each one makes us read where the backend is now.
+ * One question is under way at a time; its answer moves the machine.
  */
-import { carve } from '../guest/arena';
 import {
   BACKEND_HI,
   BACKEND_ID_HI,
@@ -47,80 +41,69 @@ import {
   FAULT_OFFER,
   FAULT_STORE,
   FAULT_STORE_ERROR,
+  TIMEOUT_NONE,
 } from '../wire/abi';
 import { ENODEV } from '../wire/errno';
 import {
   XENBUS_STATE_CLOSED,
   XENBUS_STATE_CLOSING,
   XENBUS_STATE_CONNECTED,
-  XENBUS_STATE_INIT_WAIT,
-  XENBUS_STATE_INITIALISED,
   XENBUS_STATE_INITIALISING,
-  XENBUS_STATE_UNKNOWN,
 } from '../wire/xenbus';
 import { XS_ERROR } from '../wire/xenstore';
-import { become, frontend, frontendAttach, frontendClosing } from './frontend';
-import { frontendDetach, frontendOffer, refuse } from './frontend';
-import { features, featuresBegin, featureAsk, featureTake, maxPageOrder, MORE } from './features';
+import { features, featureAsk, featureTake, maxPageOrder, MORE } from './features';
+import {
+  become,
+  frontend,
+  frontendAttach,
+  frontendDetach,
+  frontendOffer,
+  refuse,
+} from './frontend';
+import {
+  backendIsAt,
+  close,
+  device,
+  giveUp,
+  letGo,
+  NEWS_BACKEND,
+  NEWS_STATE,
+  offered,
+  restart,
+  wait,
+  react,
+  PHASE_OFF,
+  PHASE_WATCH,
+  PHASE_FIND,
+  PHASE_BACKEND_ID,
+  PHASE_WATCH_BACKEND,
+  PHASE_OWN_STATE,
+  PHASE_START,
+  PHASE_WAIT,
+  PHASE_FEATURES,
+  PHASE_PUBLISH,
+  PHASE_INITIALISED,
+  PHASE_CONNECT,
+  PHASE_CONNECTED,
+  PHASE_SAY_CLOSING,
+  PHASE_CLOSING,
+  PHASE_CLOSE,
+  PHASE_CLOSED,
+  PHASE_UNWATCH,
+} from './phases';
 import { publishAsk, publishBegin, publishTake } from './publish';
 import { requestsLost } from './requests';
 import { socketsUsed } from './sockets';
 import { until } from './timers';
-import { TIMEOUT_NONE } from '../wire/abi';
 
-const PHASE_OFF: u32 = 0;
-const PHASE_WATCH: u32 = 1; //        ask for news of our backend node
-const PHASE_FIND: u32 = 2; //         there is no device yet
-const PHASE_BACKEND_ID: u32 = 3;
-const PHASE_WATCH_BACKEND: u32 = 4;
-const PHASE_OWN_STATE: u32 = 5; //    did an earlier life leave something?
-const PHASE_START: u32 = 6; //        say Initialising
-const PHASE_WAIT: u32 = 7; //         for the backend's InitWait
-const PHASE_FEATURES: u32 = 8;
-const PHASE_PUBLISH: u32 = 9;
-const PHASE_INITIALISED: u32 = 10; // wait for the backend's Connected
-const PHASE_CONNECT: u32 = 11; //     say Connected
-const PHASE_CONNECTED: u32 = 12;
-const PHASE_SAY_CLOSING: u32 = 13;
-const PHASE_CLOSING: u32 = 14; //     wait until the backend has let go
-const PHASE_CLOSE: u32 = 15; //       say Closed
-const PHASE_CLOSED: u32 = 16;
-const PHASE_UNWATCH: u32 = 17; //     the backend's directory changed
+/** Lost command slots at which an idle device starts afresh. */
+const LOST_MAX: u32 = 8;
 
 /** Who asked the question under way. */
 const ASKED_NOTHING: u32 = 0;
 const ASKED_PHASE: u32 = 1;
 const ASKED_BACKEND: u32 = 2; //      what our backend node says
 const ASKED_STATE: u32 = 3; //        where the backend is
-
-const NEWS_BACKEND: u32 = 1;
-const NEWS_STATE: u32 = 2;
-
-/** Lost command slots at which an idle device starts afresh. */
-const LOST_MAX: u32 = 8;
-
-@unmanaged
-class Device {
-  phase: u32;
-  asked: u32;
-  request: u32; //        req_id of the question under way
-  news: u32; //           NEWS_* not yet looked at
-  backendState: u32;
-  leftover: bool; //      the backend may still be Connected to an earlier life of ours
-  wanted: bool; //        the embedder wants the device up
-  afresh: bool; //        start again as soon as it is closed
-  backendId: u32;
-  deadline: u32; //       ms, of PHASE_CLOSING
-}
-
-let device: Device = changetype<Device>(0);
-
-/** Bytes of tables, alignment included. */
-export const DEVICE_SIZE: u32 = offsetof<Device>() + 8;
-
-export function deviceInit(): void {
-  device = changetype<Device>(carve(offsetof<Device>()));
-}
 
 /** Brings the device up, now or as soon as there is one. */
 export function deviceStart(): void {
@@ -309,42 +292,6 @@ function backendNode(): void {
   }
 }
 
-/** The backend's state was read; a node that is gone or says no number is Unknown. */
-function backendIsAt(state: u32): void {
-  device.backendState = state == NOT_A_NUMBER ? XENBUS_STATE_UNKNOWN : state;
-  react();
-}
-
-/** Where the backend is decides, not how it got there. Reconfiguring means nothing to us. */
-function react(): void {
-  const state = device.backendState;
-  const gone =
-    state == XENBUS_STATE_UNKNOWN || state == XENBUS_STATE_CLOSING || state == XENBUS_STATE_CLOSED;
-  const starting = state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT;
-  if (device.phase == PHASE_WAIT) wait();
-  else if (device.phase == PHASE_INITIALISED) {
-    if (gone) close();
-    else if (state == XENBUS_STATE_CONNECTED) device.phase = PHASE_CONNECT;
-  } else if (device.phase == PHASE_CONNECT || device.phase == PHASE_CONNECTED) {
-    if (gone || starting) close();
-  } else if (device.phase == PHASE_CLOSING) {
-    if (gone || starting) letGo();
-  } else if (device.phase == PHASE_CLOSED) {
-    if (starting && device.wanted) restart();
-  }
-}
-
-/** In PHASE_WAIT: whether the backend's nodes can be read now. */
-function wait(): void {
-  if (device.phase != PHASE_WAIT || !device.wanted) return;
-  const state = device.backendState;
-  if (state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT)
-    device.leftover = false;
-  if (state < XENBUS_STATE_INIT_WAIT || state > XENBUS_STATE_CONNECTED || device.leftover) return;
-  featuresBegin(frontend.v7);
-  device.phase = PHASE_FEATURES;
-}
-
 function takeFeature(): void {
   if (!device.wanted) {
     device.phase = PHASE_CLOSE;
@@ -372,39 +319,6 @@ function connected(): void {
   device.phase = PHASE_CONNECTED;
   frontendAttach(maxPageOrder(), features());
   device.news |= NEWS_STATE; // it may have changed while we said so
-}
-
-/** From a closed device to a new start: the backend must be seen to leave its old life first. */
-function restart(): void {
-  become(DEVICE_CONNECTING);
-  device.afresh = false;
-  device.leftover = true;
-  device.phase = backendKnown() ? PHASE_START : PHASE_FIND;
-  device.news |= NEWS_BACKEND;
-}
-
-function offered(): bool {
-  return device.phase >= PHASE_PUBLISH && device.phase <= PHASE_CONNECTED;
-}
-
-function close(): void {
-  frontendClosing();
-  device.phase = PHASE_SAY_CLOSING;
-}
-
-/** The backend has let go, or its time is up. */
-function letGo(): void {
-  frontendDetach(DEVICE_CLOSED);
-  device.phase = PHASE_CLOSE;
-}
-
-/** The device cannot be used: closed, until the embedder starts it again. */
-function giveUp(fault: u32, value: u32): void {
-  device.wanted = false;
-  if (device.phase <= PHASE_BACKEND_ID) forgetBackend(); // nothing of it is watched yet
-  refuse(fault, value);
-  frontendDetach(DEVICE_CLOSED);
-  device.phase = PHASE_CLOSE;
 }
 
 function number(): u32 {

@@ -7,7 +7,7 @@
  * waited gets EIO, nothing the backend can reach is looked at again. It never traps.
  */
 import { evtchn_send } from '../hypercalls';
-import { carve, grantFrames, refOf, releaseFrames, takeFrames } from '../guest/arena';
+import { carve, grantFrames, refOf, releaseFrames, retryParked, takeFrames } from '../guest/arena';
 import { closePort, openPort, OWNER_COMMANDS } from '../guest/events';
 import { ringInit, SharedRing } from '../ring/shared-ring';
 import {
@@ -128,6 +128,7 @@ export function frontendDetach(state: u32): void {
   }
   dropRequests();
   dropWarm();
+  retryParked(); // rings that the backend kept for reuse and has let go of just now
   become(state);
 }
 

@@ -58,7 +58,8 @@ import {
 import { EINVAL, ENOMEM } from '../wire/errno';
 import { PAGE_SHIFT, PAGE_SIZE } from '../wire/page';
 import { handleResponses } from './answers';
-import { DEVICE_SIZE, deviceAdvance, deviceInit, deviceTimeout } from './device';
+import { deviceAdvance, deviceTimeout } from './device';
+import { DEVICE_SIZE, deviceInit } from './phases';
 import { FEATURES_SIZE, featuresInit } from './features';
 import { frontend, FRONTEND_SIZE, frontendInit } from './frontend';
 import { handleMail, mailInit, takeMail } from './mail';

@@ -1,6 +1,10 @@
-/** `npm run check`: types, lint and format. Directions, tidiness and generated files are tests. */
+/**
+ * `npm run check`: types, lint, format, and the package as others would install it. Directions,
+ * tidiness and generated files are tests.
+ */
 import { availableParallelism } from 'node:os';
 
+import { build } from './build.mjs';
 import { Failure, explain, progress } from './report.mjs';
 import { inModules, run, show } from './run.mjs';
 
@@ -25,9 +29,25 @@ const CHECKS = [
   },
 ];
 
+/** What looks at the packed package, which must be built for it. */
+const PACKAGE_CHECKS = [
+  { failed: 'publint found faults.', args: [inModules('publint/src/cli.js'), '--strict'] },
+  {
+    failed: 'The types of the package do not resolve.',
+    args: [
+      inModules('@arethetypeswrong/cli/dist/index.js'),
+      '--pack',
+      '--profile=esm-only',
+      '--exclude-entrypoints=core.wasm',
+      '--format=ascii',
+    ],
+  },
+];
+
 /** Runs every check, even after one has failed. @returns {Promise<number>} */
 export async function check() {
-  const waiting = [...CHECKS];
+  await build();
+  const waiting = [...CHECKS, ...PACKAGE_CHECKS];
   let exitCode = 0;
   const worker = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {

@@ -84,7 +84,7 @@ class FakeXen {
     if (!this.ports.has(port)) return this.refuse(EINVAL);
     const watch = this.watched.get(port);
     if (watch) watch.value = new DataView(this.memory.buffer).getUint32(watch.address, true);
-    this.sent.set(port, this.sent.get(port) + 1);
+    this.sent.set(port, (this.sent.get(port) ?? 0) + 1);
     return 0;
   }
 

@@ -30,12 +30,16 @@ function serve(): void {
     let got = had;
     socket.on('data', (data: Buffer) => (got += data.length) >= BYTES && socket.end('done'));
   };
+  const echo = (socket: net.Socket, first: Buffer): void => {
+    socket.write(first);
+    socket.pipe(socket);
+  };
   const server = net.createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined);
     socket.once('data', (first: Buffer) => {
       if (first[0] === 0x73) source(socket);
       else if (first[0] === 0x74) sink(socket, first.length - 1);
-      else (socket.write(first), socket.pipe(socket));
+      else echo(socket, first);
     });
   });
   server.listen(0, '127.0.0.1', () => process.send!((server.address() as net.AddressInfo).port));

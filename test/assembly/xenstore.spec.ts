@@ -1,0 +1,381 @@
+/** The xenstore client against a xenstored that writes every byte by hand. */
+import { arenaInit, arenaSeal } from '../../assembly/guest/arena';
+import { eventsInit, ownerOf, OWNER_STORE } from '../../assembly/guest/events';
+import {
+  messageId,
+  messageIsError,
+  messagePayload,
+  messageSize,
+  messageType,
+  STORE_BROKEN,
+  STORE_EMPTY,
+  STORE_MESSAGE,
+  storeFlush,
+  storeInit,
+  storePayload,
+  storeSubmit,
+  storeTake,
+} from '../../assembly/guest/xenstore';
+import { evtchn_alloc_unbound } from '../../assembly/hypercalls';
+import { EAGAIN, EINVAL, ENODEV } from '../../assembly/wire/errno';
+import { fake_forget_sent, fake_reset, fake_sent, fake_violations } from './fake';
+import {
+  compose,
+  composeSize,
+  feed,
+  lieAboutRequests,
+  lieAboutResponses,
+  requestByte,
+  requestId,
+  requestSize,
+  requestText,
+  requestTransaction,
+  requestType,
+  say,
+  STORE_PAGE,
+  storedStart,
+  storedTake,
+} from './xenstored-end';
+
+const ARENA: usize = 0x100000;
+const READ: u32 = 2;
+const WRITE: u32 = 11;
+const WATCH_EVENT: u32 = 15;
+const ERROR: u32 = 16;
+const ALL: u32 = 1 << 16;
+
+let port: u32 = 0;
+
+function start(first: u32): void {
+  fake_reset();
+  storedStart(first);
+  memory.fill(ARENA, 0xa5, 16 * 4096);
+  arenaInit(ARENA, 16);
+  eventsInit(0, 0);
+  port = evtchn_alloc_unbound(0);
+  storeInit(STORE_PAGE, port);
+  arenaSeal();
+}
+
+/** Sends a request of these bytes. */
+function ask(type: u32, text: string): i32 {
+  const payload = storePayload();
+  if (payload == 0) return storeSubmit(type, 0, 0);
+  String.UTF8.encodeUnsafe(changetype<usize>(text), text.length, payload);
+  return storeSubmit(type, 0, text.length);
+}
+
+/** A request that xenstored has taken. */
+function asked(): u32 {
+  const id = ask(READ, 'x');
+  expect(id).toBeGreaterThan(0);
+  storedTake(ALL);
+  return <u32>id;
+}
+
+function payload(): string {
+  return String.UTF8.decodeUnsafe(messagePayload(), messageSize());
+}
+
+function expectMessage(type: u32, id: u32, text: string): void {
+  expect(storeTake()).toBe(STORE_MESSAGE);
+  expect(messageType()).toBe(type);
+  expect(messageId()).toBe(id);
+  expect(payload()).toBe(text);
+  expect(load<u8>(messagePayload() + messageSize())).toBe(0);
+}
+
+function expectBroken(): void {
+  expect(storeTake()).toBe(STORE_BROKEN);
+  expect(storeTake()).toBe(STORE_BROKEN);
+  expect(ask(READ, 'x')).toBe(-ENODEV);
+}
+
+beforeEach(() => {
+  start(0);
+});
+
+afterEach(() => {
+  expect(fake_violations()).toBe(0);
+});
+
+describe('a request', () => {
+  it('is a header and its payload, and one notification', () => {
+    const at = storePayload();
+    store<u32>(at, 0x00434241);
+    const id = storeSubmit(WRITE, 77, 3);
+    expect(storedTake(ALL)).toBe(true);
+    expect(requestType()).toBe(WRITE);
+    expect(<i32>requestId()).toBe(id);
+    expect(requestTransaction()).toBe(77);
+    expect(requestText()).toBe('ABC');
+    expect(fake_sent(port)).toBe(1);
+    expect(ownerOf(port)).toBe(OWNER_STORE);
+  });
+
+  it('goes on where the indices of the page stand', () => {
+    start(0xfffffff8);
+    ask(READ, 'over the end');
+    expect(storedTake(ALL)).toBe(true);
+    expect(requestText()).toBe('over the end');
+    say(READ, requestId(), 'and back');
+    expectMessage(READ, requestId(), 'and back');
+  });
+
+  it('has an id of its own each time', () => {
+    const first = asked();
+    expect(asked()).not.toBe(first);
+  });
+
+  it('wraps at the end of the ring', () => {
+    for (let i = 0; i < 40; i++) {
+      ask(WRITE, 'a request of fifty-one bytes with its header.. ');
+      expect(storedTake(ALL)).toBe(true);
+      expect(requestText()).toBe('a request of fifty-one bytes with its header.. ');
+      say(WRITE, requestId(), 'OK|');
+      expectMessage(WRITE, requestId(), 'OK\0');
+    }
+  });
+
+  it('larger than the ring goes out in pieces, as xenstored makes room', () => {
+    const at = storePayload();
+    for (let i: u32 = 0; i < 4096; i++) store<u8>(at + i, <u8>(i * 7));
+    expect(storeSubmit(WRITE, 0, 4096)).toBeGreaterThan(0);
+    expect(storePayload()).toBe(0);
+    expect(ask(READ, 'x')).toBe(-EAGAIN);
+    let rounds = 0;
+    while (!storedTake(300)) {
+      storeFlush();
+      rounds += 1;
+      if (rounds > 20) break;
+    }
+    expect(requestSize()).toBe(4096);
+    let wrong = 0;
+    for (let i: u32 = 0; i < 4096; i++) if (requestByte(i) != <u8>(i * 7)) wrong += 1;
+    expect(wrong).toBe(0);
+    expect(storePayload()).not.toBe(0);
+  });
+
+  it('is not notified again while nothing more of it fits', () => {
+    storeSubmit(WRITE, 0, 4096);
+    fake_forget_sent();
+    storeFlush();
+    expect(fake_sent(port)).toBe(0);
+    storedTake(10);
+    storeFlush();
+    expect(fake_sent(port)).toBe(1);
+  });
+
+  it('of more than 4096 bytes is refused', () => {
+    expect(storeSubmit(WRITE, 0, 4097)).toBe(-EINVAL);
+    expect(storeSubmit(WRITE, 0, 0xffffffff)).toBe(-EINVAL);
+    expect(asked()).toBeGreaterThan(0);
+  });
+
+  it('number nine waits until one of eight is answered', () => {
+    const first = asked();
+    for (let i = 0; i < 7; i++) asked();
+    expect(ask(READ, 'x')).toBe(-EAGAIN);
+    say(READ, first, 'v');
+    expectMessage(READ, first, 'v');
+    expect(asked()).toBeGreaterThan(0);
+  });
+
+  it('cannot be made without xenstore', () => {
+    arenaInit(ARENA, 16);
+    eventsInit(0, 0);
+    storeInit(0, 0);
+    expect(storePayload()).toBe(0);
+    expect(storeSubmit(READ, 0, 0)).toBe(-ENODEV);
+    expect(storeTake()).toBe(STORE_EMPTY);
+    storeFlush();
+  });
+});
+
+describe('a reply', () => {
+  it('may come byte by byte', () => {
+    const id = asked();
+    compose(READ, id, 'value');
+    for (let i = 0; i < 20; i++) {
+      expect(feed(1)).toBe(1);
+      expect(storeTake()).toBe(STORE_EMPTY);
+    }
+    feed(1);
+    expectMessage(READ, id, 'value');
+    expect(storeTake()).toBe(STORE_EMPTY);
+  });
+
+  it('wraps at the end of the ring, wherever its header is split', () => {
+    for (let i = 0; i < 64; i++) {
+      const id = asked();
+      say(READ, id, 'seventeen and one');
+      expectMessage(READ, id, 'seventeen and one');
+    }
+  });
+
+  it('may be empty', () => {
+    const id = asked();
+    say(READ, id, '');
+    expectMessage(READ, id, '');
+  });
+
+  it('larger than the ring comes in pieces; xenstored is told of the room', () => {
+    const id = asked();
+    let text = '';
+    for (let i = 0; i < 4096; i++) text += String.fromCharCode(97 + (i % 26));
+    compose(READ, id, text);
+    fake_forget_sent();
+    let rounds = 0;
+    while (feed(ALL) != 0 && storeTake() == STORE_EMPTY) rounds += 1;
+    expect(rounds).toBe(4);
+    expect(messageSize()).toBe(4096);
+    expect(payload()).toBe(text);
+    expect(fake_sent(port)).toBeGreaterThan(3);
+  });
+
+  it('that leaves the ring room all the time needs no notification', () => {
+    const id = asked();
+    fake_forget_sent();
+    say(READ, id, 'short');
+    expectMessage(READ, id, 'short');
+    expect(fake_sent(port)).toBe(0);
+  });
+
+  it('is matched to its request by id, in any order', () => {
+    const first = asked();
+    const second = asked();
+    const third = asked();
+    say(READ, second, 'two');
+    say(READ, third, 'three');
+    say(READ, first, 'one');
+    expectMessage(READ, second, 'two');
+    expectMessage(READ, third, 'three');
+    expectMessage(READ, first, 'one');
+  });
+
+  it('that is an error is text', () => {
+    const id = asked();
+    say(ERROR, id, 'ENOENT|');
+    expectMessage(ERROR, id, 'ENOENT\0');
+    expect(messageIsError(0x454f4e45)).toBe(true);
+    expect(messageIsError(0x41474145)).toBe(false);
+  });
+
+  it('is not taken for an error by its text', () => {
+    const id = asked();
+    say(READ, id, 'EAGAIN|');
+    expectMessage(READ, id, 'EAGAIN\0');
+    expect(messageIsError(0x41474145)).toBe(false);
+  });
+});
+
+describe('a watch event', () => {
+  it('comes at any time, between a request and its reply too', () => {
+    const id = asked();
+    say(WATCH_EVENT, 0, 'device/pvcalls/0/backend|d|');
+    say(READ, id, 'value');
+    say(WATCH_EVENT, 0, '/local|token|');
+    expectMessage(WATCH_EVENT, 0, 'device/pvcalls/0/backend\0d\0');
+    expectMessage(READ, id, 'value');
+    expectMessage(WATCH_EVENT, 0, '/local\0token\0');
+  });
+
+  it('answers no request, though its id is that of one', () => {
+    const id = asked();
+    say(WATCH_EVENT, id, 'a|b|');
+    expectMessage(WATCH_EVENT, id, 'a\0b\0');
+    say(READ, id, 'value');
+    expectMessage(READ, id, 'value');
+  });
+
+  it('without its two strings breaks the connection', () => {
+    say(WATCH_EVENT, 0, 'path|');
+    expectBroken();
+  });
+
+  it('whose token does not end breaks the connection', () => {
+    say(WATCH_EVENT, 0, 'path|token');
+    expectBroken();
+  });
+
+  it('of nothing breaks the connection', () => {
+    say(WATCH_EVENT, 0, '');
+    expectBroken();
+  });
+});
+
+describe('the connection breaks, without a trap,', () => {
+  it('over a payload of 4097 bytes', () => {
+    composeSize(READ, asked(), 4097);
+    feed(16);
+    expectBroken();
+  });
+
+  it('over a payload of 2^32 - 1 bytes', () => {
+    say(READ, asked(), '');
+    store<u32>(STORE_PAGE + 1024 + 12, 0xffffffff); // len, where the ring begins
+    expectBroken();
+  });
+
+  it('over an error that does not end, is empty, or goes on after its NUL', () => {
+    say(ERROR, asked(), 'ENOENT');
+    expectBroken();
+    start(0);
+    say(ERROR, asked(), '');
+    expectBroken();
+    start(0);
+    say(ERROR, asked(), 'ENOENT|more|');
+    expectBroken();
+  });
+
+  it('over a reply that nobody asked for', () => {
+    asked();
+    say(READ, 0x3fffffff, 'v');
+    expectBroken();
+  });
+
+  it('over a reply with id 0, which marks free entries', () => {
+    say(READ, 0, 'v');
+    expectBroken();
+  });
+
+  it('over a second reply to the same request', () => {
+    const id = asked();
+    say(READ, id, 'v');
+    expectMessage(READ, id, 'v');
+    say(READ, id, 'v');
+    expectBroken();
+  });
+
+  it('over a producer index beyond the ring', () => {
+    lieAboutResponses(1025);
+    expectBroken();
+    start(0);
+    lieAboutResponses(<u32>-1);
+    expectBroken();
+  });
+
+  it('over a consumer index beyond what was produced', () => {
+    lieAboutRequests(<u32>-1);
+    ask(READ, 'x');
+    expectBroken();
+  });
+
+  it('over a consumer index that fell behind the ring', () => {
+    lieAboutRequests(1025);
+    ask(READ, 'x');
+    expectBroken();
+  });
+
+  it('and nothing of the page is touched afterwards', () => {
+    lieAboutResponses(5000);
+    expectBroken();
+    fake_forget_sent();
+    const before = load<u64>(STORE_PAGE + 2048);
+    say(READ, 1, 'v');
+    storeFlush();
+    storeTake();
+    expect(load<u64>(STORE_PAGE + 2048)).toBe(before);
+    expect(fake_sent(port)).toBe(0);
+  });
+});
