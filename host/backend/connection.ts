@@ -5,6 +5,7 @@
  * Invariant: after `close` nothing of the guest's memory is touched and none of its ports is held.
  * Trust: a command ring that lies ends this connection, with one fault, and no other guest's.
  */
+import diagnostics from 'node:diagnostics_channel';
 import { RING_SIZE } from '../../assembly/wire/ring.js';
 import { Channels } from './channels.js';
 import { CommandRing } from './command-ring.js';
@@ -36,6 +37,9 @@ export interface ConnectionOptions {
   /** One socket is, and has been dealt with. */
   readonly socketFault: (id: bigint, reason: string) => void;
 }
+
+/** Message: `{ event: 'answer', domid, command, id, ret, elapsedMs }`; the others: backend.ts. */
+const channel = diagnostics.channel('pvcalls:backend');
 
 /** Requests handled before others get their turn. */
 const BATCH = RING_SIZE;
@@ -123,6 +127,10 @@ export class Connection implements Guest {
     this.ring.push(encodeResponse(request, ret));
     const elapsedMs = this.options.machine.scheduler.now() - request.seenMs;
     this.commands.answered(request.command, ret, elapsedMs);
+    if (channel.hasSubscribers) {
+      const { command, id } = request;
+      channel.publish({ event: 'answer', domid: this.domid, command, id, ret, elapsedMs });
+    }
     if (!this.running) this.publish();
   }
 

@@ -16,6 +16,7 @@ const BUNDLES = {
   index: 'host/index.ts',
   cli: 'host/cli/main.ts',
   worker: 'host/core/worker.ts',
+  'cli-worker': 'host/cli/worker.ts',
 };
 
 /** The core's ring arithmetic as a module of its own, for tests. */

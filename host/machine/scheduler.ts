@@ -29,7 +29,6 @@ export class LoopScheduler implements Scheduler {
 
   after(delayMs: number, task: () => void): () => void {
     const timer = setTimeout(task, delayMs);
-    timer.unref();
     return () => clearTimeout(timer);
   }
 

@@ -28,6 +28,9 @@ export const WAKES = 3;
 export const UPCALLS = 4;
 export const SPURIOUS = 5;
 
+/** Long enough to cost nothing. */
+const HOLD_MS = 2 ** 30;
+
 export interface MachineCounters {
   /** evtchn_send calls that found an open port. */
   sends: number;
@@ -58,6 +61,9 @@ export class ThreadHost {
   private dueHere: Hosted[] = [];
   private listening = false;
   private closed = false;
+  /** Sleeping in waitAsync does not keep a worker alive; domains that run in it must. */
+  private readonly opened: boolean;
+  private hold: NodeJS.Timeout | undefined;
 
   /** `shared`: another thread may have opened the machine. */
   constructor(
@@ -65,6 +71,7 @@ export class ThreadHost {
     private readonly scheduler: Scheduler,
     private shared: boolean,
   ) {
+    this.opened = shared;
     this.i32 = state.i32;
     this.thread = state.locked(() => this.claimRecord());
     this.record = state.threadRecord(this.thread);
@@ -109,6 +116,7 @@ export class ThreadHost {
     const hosted: Hosted = { domid, onUpcall, due: false, deliver: () => this.deliver(hosted) };
     this.hosted[domid] = hosted;
     this.hostedCount++;
+    if (this.opened) this.hold ??= setInterval(() => undefined, HOLD_MS);
     if (this.upcallPending(domid)) this.makeDue(hosted); // events from before the start
     this.listen();
   }
@@ -118,7 +126,10 @@ export class ThreadHost {
     this.hosted[domid] = undefined;
     this.hostedCount--;
     Atomics.store(this.i32, this.state.domainRecord(domid) + DOMAIN_THREAD, 0);
-    if (this.hostedCount === 0) this.poke(this.record);
+    if (this.hostedCount > 0) return;
+    clearInterval(this.hold);
+    this.hold = undefined;
+    this.poke(this.record);
   }
 
   /** Gets the upcall of a domain going; its upcall byte has just become 1. */

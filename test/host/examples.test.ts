@@ -48,10 +48,15 @@ const EXPECTED: Record<string, (string | RegExp)[]> = {
 
 const names = readdirSync(`${ROOT}examples`).filter((name) => /\.(mjs|ts)$/.test(name));
 
-/** Runs an example; a rejection carries its output. */
-function run(name: string): Promise<{ stdout: string; stderr: string }> {
+/** Runs node in the repository; a rejection carries its output. */
+function run(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   const options = { cwd: ROOT, timeout: TIMEOUT_MS };
-  return promisify(execFile)(process.execPath, [`examples/${name}`], options);
+  return promisify(execFile)(process.execPath, args, options);
+}
+
+/** The program that README.md shows. */
+function readmeProgram(): string {
+  return /^```js\n(.*?)^```$/ms.exec(readFileSync(`${ROOT}README.md`, 'utf8'))?.[1] ?? '';
 }
 
 describe('the examples', () => {
@@ -65,12 +70,22 @@ describe('the examples', () => {
   });
 
   it.each(names)('%s runs and says what it did', async (name) => {
-    const { stdout, stderr } = await run(name);
+    const { stdout, stderr } = await run(`examples/${name}`);
     const expected = EXPECTED[name] ?? [];
     const lines = stdout.trimEnd().split('\n');
     expect(lines).toEqual(
       expected.map((line) => (typeof line === 'string' ? line : expect.stringMatching(line))),
     );
+    expect(stderr).toBe('');
+  });
+});
+
+describe('the program in README.md', () => {
+  it('has 12 lines and runs', async () => {
+    const program = readmeProgram();
+    expect(program.trimEnd().split('\n').length).toBe(12);
+    const { stdout, stderr } = await run('--input-type=module', '--eval', program);
+    expect(stdout).toBe('echoed: hello from a guest\n');
     expect(stderr).toBe('');
   });
 });
