@@ -181,17 +181,22 @@ export class Guest implements EventSink {
   /** Connects to an address of the backend's world. Aborting it releases the socket. */
   async connect({ ringOrder, signal, ...address }: ConnectOptions): Promise<GuestSocket> {
     checkAddress('connect', address);
-    const handle = this.open('connect', ringOrder);
-    const socket = new ConnectingSocket(this, handle, address);
-    return this.orClosed(socket, socket.start(signal));
+    const socket = new ConnectingSocket(this, this.open('connect'), address);
+    return this.orClosed(socket, async () => {
+      this.setRingOrder('connect', socket, ringOrder);
+      await socket.start(signal);
+    });
   }
 
   /** Binds and listens at an address of the backend. */
   async listen(options: ListenOptions): Promise<GuestListener> {
     const { ringOrder, signal, backlog = 128, ...address } = options;
     checkAddress('listen', address);
-    const listener = new GuestListener(this, this.open('listen', ringOrder), address);
-    return this.orClosed(listener, listener.start(backlog, signal));
+    const listener = new GuestListener(this, this.open('listen'), address);
+    return this.orClosed(listener, async () => {
+      this.setRingOrder('listen', listener, ringOrder);
+      await listener.start(backlog, signal);
+    });
   }
 
   /** What the core has counted since it started. */
@@ -289,21 +294,25 @@ export class Guest implements EventSink {
   }
 
   /** A new socket of the core. Throws ENETDOWN while the device is not connected, ENFILE, … */
-  private open(syscall: string, ringOrder: number | undefined): number {
+  private open(syscall: string): number {
     if (this.deviceState === DEVICE_FAILED && this.deviceError) throw this.deviceError;
     const handle = this.driver.call((core) => core.socket(AF_INET, SOCK_STREAM, 0));
     if (handle < 0) throw callError(syscall, handle);
-    if (ringOrder === undefined) return handle;
-    const result = this.driver.call((core) => core.set_ring_order(handle, ringOrder));
-    if (result >= 0) return handle;
-    this.driver.call((core) => core.abort(handle));
-    throw callError(syscall, result, undefined, `ring order ${ringOrder} is not allowed here`);
+    return handle;
+  }
+
+  private setRingOrder(syscall: string, { handle }: Endpoint, order: number | undefined): void {
+    if (order === undefined) return;
+    const result = this.driver.call((core) => core.set_ring_order(handle, order));
+    if (result >= 0) return;
+    const remedy = `ring order ${order} is more than the backend allows, or none at all`;
+    throw callError(syscall, result, undefined, remedy);
   }
 
   /** What was started, or nothing left of it. */
-  private async orClosed<T extends Endpoint>(endpoint: T, started: Promise<void>): Promise<T> {
+  private async orClosed<T extends Endpoint>(endpoint: T, start: () => Promise<void>): Promise<T> {
     try {
-      await started;
+      await start();
       return endpoint;
     } catch (error) {
       await endpoint.abort();
