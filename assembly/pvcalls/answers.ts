@@ -3,6 +3,7 @@
  * to answer before anything is done: req_id, cmd, id and the sign of ret. Answers come in any
  * order. Spec: pvcalls, "Commands Ring".
  */
+import { loadIndex } from '../ring/order';
 import { ringTake, RESPONSE_OVERFLOW } from '../ring/shared-ring';
 import {
   DEVICE_CONNECTED,
@@ -23,6 +24,7 @@ import {
   PVCALLS_SOCKET,
   RESPONSE_SIZE,
 } from '../wire/pvcalls';
+import { RSP_PROD } from '../wire/ring';
 import { responseCommand, responseId, responseReqId, responseRet } from './commands';
 import { commands, fail, frontend } from './frontend';
 import { complete, ready } from './ready';
@@ -54,7 +56,9 @@ export function handleResponses(): void {
   let taken = 0;
   while (frontend.state == DEVICE_CONNECTED) {
     const got = ringTake(commands, frontend.scratch, RESPONSE_SIZE);
-    if (got == RESPONSE_OVERFLOW) return fail(FAULT_RSP_PROD, commands.rspCons);
+    if (got == RESPONSE_OVERFLOW) {
+      return fail(FAULT_RSP_PROD, loadIndex(commands.page + RSP_PROD)); // as it stands now
+    }
     if (got == 0) break;
     taken += 1;
     handleResponse(frontend.scratch);

@@ -49,6 +49,7 @@ import {
   XENBUS_STATE_CLOSING,
   XENBUS_STATE_CONNECTED,
   XENBUS_STATE_INITIALISING,
+  XENBUS_STATE_UNKNOWN,
 } from '../wire/xenbus';
 import { XS_ERROR } from '../wire/xenstore';
 import { features, featureAsk, featureTake, maxPageOrder, MORE } from './features';
@@ -145,7 +146,7 @@ export function deviceReply(id: u32): bool {
   device.asked = ASKED_NOTHING;
   if (asked == ASKED_BACKEND) backendNode();
   else if (asked == ASKED_STATE) backendIsAt(messageType() == XS_ERROR ? NOT_A_NUMBER : number());
-  else answered();
+  else if (device.askedIn == device.phase) answered();
   return true;
 }
 
@@ -182,6 +183,7 @@ export function deviceAdvance(): void {
   if (asked == ASKED_BACKEND) device.news &= ~NEWS_BACKEND;
   else if (asked == ASKED_STATE) device.news &= ~NEWS_STATE;
   device.asked = asked;
+  device.askedIn = device.phase;
   device.request = <u32>request;
 }
 
@@ -212,7 +214,7 @@ function ask(): i32 {
     case PHASE_OWN_STATE:
       return readOwn(STATE_LO, STATE_HI);
     case PHASE_START:
-      return writeState(0, XENBUS_STATE_INITIALISING);
+      return device.wanted ? writeState(0, XENBUS_STATE_INITIALISING) : 0;
     case PHASE_FEATURES:
       return featureAsk();
     case PHASE_PUBLISH:
@@ -241,6 +243,7 @@ function answered(): void {
       break;
     case PHASE_UNWATCH:
       forgetBackend();
+      device.backendState = XENBUS_STATE_UNKNOWN;
       device.phase = PHASE_FIND;
       device.news |= NEWS_BACKEND;
       break;

@@ -51,6 +51,7 @@ export const NEWS_STATE: u32 = 2;
 export class Device {
   phase: u32;
   asked: u32;
+  askedIn: u32; //        phase in which it was asked: stop may have moved on since
   request: u32; //        req_id of the question under way
   news: u32; //           NEWS_* not yet looked at
   backendState: u32;

@@ -79,8 +79,9 @@ export function publishTake(): i32 {
   publication.part = part + 1;
   if (part == PART_START) {
     // The id ends with a NUL, as every string that xenstored makes up itself.
-    const size = messageSize();
-    const id = size == 0 ? NOT_A_NUMBER : parseDecimal(messagePayload(), size - 1);
+    const end = messageSize() - 1;
+    const ends = load<u8>(messagePayload() + end) == 0;
+    const id = ends ? parseDecimal(messagePayload(), end) : NOT_A_NUMBER;
     if (failed || id == NOT_A_NUMBER || id == 0) return -EIO;
     publication.transaction = id;
   } else if (part == PART_END) {

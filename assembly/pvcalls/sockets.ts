@@ -87,6 +87,9 @@ export class Socket extends ByteRing {
 
 if (offsetof<Socket>('addr3') - offsetof<Socket>('addr0') + 4 != ADDR_SIZE) ERROR('addr size');
 
+/** Bytes from one entry to the next: whole words of the widest field. */
+const STRIDE: u32 = (offsetof<Socket>() + 7) & ~7;
+
 @unmanaged
 class Table {
   entries: usize;
@@ -100,13 +103,13 @@ let table: Table = changetype<Table>(0);
 
 /** Bytes of tables for `count` sockets, alignment included. */
 export function socketsSize(count: u32): u32 {
-  return offsetof<Table>() + (LISTS << 2) + count * offsetof<Socket>() + 16;
+  return offsetof<Table>() + (LISTS << 2) + count * STRIDE + 16;
 }
 
 export function socketsInit(count: u32): void {
   table = changetype<Table>(carve(offsetof<Table>()));
   table.heads = carve(LISTS << 2);
-  table.entries = carve(count * offsetof<Socket>());
+  table.entries = carve(count * STRIDE);
   table.count = count;
   memory.fill(table.heads, 0xff, LISTS << 2);
   table.freeHead = NO_SOCKET;
@@ -122,11 +125,11 @@ export function bit(number: u32): u32 {
 }
 
 export function socketAt(index: u32): Socket {
-  return changetype<Socket>(table.entries + index * offsetof<Socket>());
+  return changetype<Socket>(table.entries + index * STRIDE);
 }
 
 export function indexOf(socket: Socket): u32 {
-  return <u32>((changetype<usize>(socket) - table.entries) / offsetof<Socket>());
+  return <u32>((changetype<usize>(socket) - table.entries) / STRIDE);
 }
 
 export function handleOf(socket: Socket): u32 {
@@ -187,7 +190,7 @@ function pushFree(index: u32): void {
 }
 
 function nextSlot(index: u32, list: u32): usize {
-  return table.entries + index * offsetof<Socket>() + offsetof<Socket>('next0') + (list << 1);
+  return table.entries + index * STRIDE + offsetof<Socket>('next0') + (list << 1);
 }
 
 /** Appends to a list, unless it is there already. */

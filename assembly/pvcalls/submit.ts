@@ -40,8 +40,10 @@ import {
   Socket,
   socketAt,
   STATE_CONNECTING,
+  STATE_FREE,
   STATE_LISTENING,
   STATE_RELEASING,
+  STATE_RESERVED,
   takeList,
 } from './sockets';
 
@@ -73,19 +75,19 @@ function admitted(list: u32): bool {
   return list == LIST_CONNECT || requestsPassive() < PASSIVE_MAX;
 }
 
-/** Sends what the socket wants now: that may be nothing any more. */
+/** Sends what the socket wants now: maybe nothing any more, maybe it is another one by now. */
 function submit(socket: Socket, list: u32): void {
-  const releasing = socket.state == STATE_RELEASING;
+  const state = <u32>socket.state;
   if (list == LIST_RELEASE) {
-    if (releasing) send(socket, PVCALLS_RELEASE);
-  } else if (releasing || socket.error != 0) {
+    if (state == STATE_RELEASING) send(socket, PVCALLS_RELEASE);
+  } else if (state == STATE_FREE || state >= STATE_RESERVED || socket.error != 0) {
     return;
   } else if (list == LIST_CONTROL) {
     if (!socket.connectable) send(socket, PVCALLS_SOCKET);
     else if (socket.op == PVCALLS_BIND || socket.op == PVCALLS_LISTEN) send(socket, socket.op);
   } else if (list == LIST_CONNECT) {
-    if (socket.state == STATE_CONNECTING) send(socket, PVCALLS_CONNECT);
-  } else if (socket.state == STATE_LISTENING && socket.passiveWant != OP_NONE) {
+    if (state == STATE_CONNECTING && socket.connectable) send(socket, PVCALLS_CONNECT);
+  } else if (state == STATE_LISTENING && socket.passiveWant != OP_NONE) {
     send(socket, socket.passiveWant);
     socket.passiveWant = <u8>OP_NONE;
   }

@@ -38,8 +38,8 @@ export function runTimers(): void {
     frontend.tickAt = now + frontend.tickMs;
     lookAtTimed();
   }
-  if (framesParked() != 0 && reached(now, frontend.parkedAt)) {
-    frontend.parkedAt = now + PARKED_RETRY_MS;
+  if (framesParked() == 0 || reached(now, frontend.parkedAt)) {
+    frontend.parkedAt = now + PARKED_RETRY_MS; // moves along while nothing is parked
     retryParked();
   }
   if (requestsInFlight() == 0) return;

@@ -37,6 +37,8 @@ export interface DeviceHooks {
 export class XenbusDevice {
   state: number = xenbus.XENBUS_STATE_INITIALISING;
   private closing: (() => void) | undefined;
+  /** The frontend is still where an earlier backend left it: it is for us to begin. */
+  private leftover = false;
 
   constructor(
     private readonly store: StoreView,
@@ -95,6 +97,8 @@ export class XenbusDevice {
   }
 
   private stepInitWait(frontend: number): void {
+    this.leftover &&= isOver(frontend);
+    if (this.leftover) return;
     switch (frontend) {
       case xenbus.XENBUS_STATE_INITIALISED:
       case xenbus.XENBUS_STATE_CONNECTED:
@@ -151,6 +155,7 @@ export class XenbusDevice {
     this.write('max-page-order', String(maxOrder));
     this.write('function-calls', '1');
     if (offersReset) this.write('feature-reset', '1');
+    this.leftover = isOver(this.frontendState());
     this.become(xenbus.XENBUS_STATE_INIT_WAIT);
   }
 
@@ -200,4 +205,8 @@ export class XenbusDevice {
     if (this.read(this.backendPath, 'frontend') === undefined) return;
     this.store.write(`${this.backendPath}/${node}`, value);
   }
+}
+
+function isOver(state: number): boolean {
+  return state === xenbus.XENBUS_STATE_CLOSING || state === xenbus.XENBUS_STATE_CLOSED;
 }

@@ -1,0 +1,85 @@
+/**
+ * How `ls` finds running instances: each long-running verb answers on a socket named after its
+ * process, in a folder that only its user can enter. Whoever connects gets one snapshot as JSON.
+ * Trust: a folder that others own, or can enter, is not used.
+ */
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { Failure, sentenceOf } from './failure.js';
+import type { Output } from './output.js';
+import { takeSnapshot, type Snapshot } from './snapshot.js';
+import type { World } from './world.js';
+
+const FOLDER_MODE = 0o700;
+const OTHERS = 0o077;
+const ANSWER_TIMEOUT_MS = 5_000;
+
+/** Serves snapshots until closed. An instance that cannot do so says why, and works all the same. */
+export async function serveStatus(
+  world: World,
+  command: readonly string[],
+  output: Output,
+): Promise<{ close(): void }> {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined); // whoever asks may leave before the answer
+    takeSnapshot(world, command).then(
+      (snapshot) => socket.end(JSON.stringify(snapshot)),
+      () => socket.destroy(),
+    );
+  });
+  try {
+    const path = join(openFolder(), `${process.pid}.sock`);
+    rmSync(path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, () => resolve());
+    });
+  } catch (error) {
+    output.warn(`ls will not find this instance: ${sentenceOf(error)}`);
+  }
+  server.unref();
+  return { close: () => server.close() }; // removes the file, too
+}
+
+/** Snapshots of the instances that answer; files of those that have gone are removed. */
+export async function readInstances(): Promise<Snapshot[]> {
+  const folder = openFolder();
+  const names = readdirSync(folder).filter((name) => /^\d+\.sock$/.test(name));
+  const snapshots = await Promise.all(names.map((name) => readInstance(join(folder, name))));
+  return snapshots.filter((snapshot) => snapshot !== undefined).sort((a, b) => a.pid - b.pid);
+}
+
+/** The folder of this user's instances, made when there is none. Throws a Failure. */
+function openFolder(): string {
+  const { uid, username } = userInfo();
+  const folder = join(tmpdir(), `pvcalls-${uid < 0 ? username : uid}`);
+  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  const found = lstatSync(folder);
+  const own = uid < 0 || found.uid === uid;
+  if (!found.isDirectory() || !own) throw new Failure(`${folder} is not a folder of this user`);
+  if (uid >= 0 && (found.mode & OTHERS) !== 0) chmodSync(folder, FOLDER_MODE);
+  return folder;
+}
+
+function readInstance(path: string): Promise<Snapshot | undefined> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = net.connect(path);
+    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy());
+    socket.setEncoding('utf8').on('data', (chunk) => (text += String(chunk)));
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED') rmSync(path, { force: true });
+    });
+    socket.on('close', () => resolve(parseSnapshot(text)));
+  });
+}
+
+function parseSnapshot(text: string): Snapshot | undefined {
+  try {
+    return JSON.parse(text) as Snapshot;
+  } catch {
+    return undefined; // it ended while it answered
+  }
+}
