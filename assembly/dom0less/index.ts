@@ -9,8 +9,19 @@ import { EVENTS_SIZE, eventsInit, scanBegin, scanNext } from '../guest/events';
 import { distance, reached } from '../ring/serial';
 import { ARCHITECTURE_ARM64 } from '../wire/abi';
 import { LINK_ARENA, LINK_CLOSED, LINK_CLOSING, LINK_CONNECTED } from '../wire/dom0less';
-import { LINK_FAILED, LINK_FIRST_INDEX, LINK_FRAMES, LINK_NOW_MS, LINK_PEER } from '../wire/dom0less';
-import { LINK_RENDEZVOUS_REF, LINK_RING_ORDER, LINK_ROLE, LINK_SHARED_INFO } from '../wire/dom0less';
+import {
+  LINK_FAILED,
+  LINK_FIRST_INDEX,
+  LINK_FRAMES,
+  LINK_NOW_MS,
+  LINK_PEER,
+} from '../wire/dom0less';
+import {
+  LINK_RENDEZVOUS_REF,
+  LINK_RING_ORDER,
+  LINK_ROLE,
+  LINK_SHARED_INFO,
+} from '../wire/dom0less';
 import { LINK_TIMEOUT_MS, LINK_WAITING, ROLE_RECEIVER, ROLE_SENDER } from '../wire/dom0less';
 import { EAGAIN, EINVAL, ENOMEM, ENOTCONN, EPIPE } from '../wire/errno';
 import { PAGE_SHIFT, PAGE_SIZE } from '../wire/page';

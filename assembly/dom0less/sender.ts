@@ -43,7 +43,8 @@ export function senderLook(): void {
   if (link.state != LINK_WAITING || !timeToLook()) return;
   if (link.page == 0) {
     const page = mapPage(link.rendezvousRef);
-    if (page == <u32>-EPERM) fail(-EPERM); // a policy does not change with time
+    if (page == <u32>-EPERM)
+      fail(-EPERM); // a policy does not change with time
     else if (!isError(page)) link.page = page;
   }
   if (link.page != 0 && loadIndex(link.page + RENDEZVOUS_GO) == RENDEZVOUS_MAGIC) join();
@@ -73,7 +74,7 @@ function mapRing(ref: u32): i32 {
   ring.page = page;
   const order = load<u32>(ring.page + V1_RING_ORDER);
   if (order > RING_ORDER_MAX) return -EPROTO;
-  while (ring.mapped < <u32>1 << order) {
+  while (ring.mapped < (<u32>1) << order) {
     const data = mapPage(load<u32>(ring.page + V1_REF + (ring.mapped << 2)));
     if (isError(data)) return <i32>data;
     store<u32>(ring.table + (ring.mapped << 2), data);

@@ -84,11 +84,12 @@ class Exposer {
     try {
       program = await this.dial();
     } catch (error) {
-      await socket.abort();
-      if (this.context.signal.aborted) return;
       const kind = sentenceOf(error, show(target));
       const text = `a connection was reset: ${kind}`;
-      this.context.emit({ event: 'failed', text, kind, level: 'warn' });
+      if (!this.context.signal.aborted) {
+        this.context.emit({ event: 'failed', text, kind, level: 'warn' });
+      }
+      await socket.abort();
       return;
     }
     const bridge = new Bridge(program, socket, { idleMs, onHostEnd: 'close' });

@@ -10,6 +10,7 @@
  * Invariant: ring memory is released only when no write of the host socket still points into it.
  */
 import type { Socket } from 'node:net';
+import { wasReset } from '../backend/node-end.js';
 import type { GuestSocket, Window } from './socket.js';
 
 export interface BridgeOptions {
@@ -156,6 +157,7 @@ export class Bridge {
 
   private endOfHost(): void {
     if (this.over) return;
+    if (wasReset(this.host)) return this.fail(new Error('the host socket was reset'));
     this.hostEnded = true;
     if (this.leftover === undefined) this.hostIsDone();
   }
