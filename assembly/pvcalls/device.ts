@@ -296,10 +296,6 @@ function backendNode(): void {
 }
 
 function takeFeature(): void {
-  if (!device.wanted) {
-    device.phase = PHASE_CLOSE;
-    return;
-  }
   const fault = featureTake();
   if (fault == MORE) return; // there are more nodes to read
   if (fault != FAULT_NONE) return giveUp(fault, <u32>-ENODEV);

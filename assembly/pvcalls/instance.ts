@@ -39,6 +39,7 @@ import {
   EVENT_KIND,
   EVENT_NONE,
   EVENT_READY,
+  EVENT_STORE,
   INIT_ARCHITECTURE,
   INIT_ARENA,
   INIT_CLOSE_TIMEOUT_MS,
@@ -183,6 +184,7 @@ export function pollTimeout(): u32 {
 
 /** Writes the next event. Result: its kind, EVENT_NONE when there is none. */
 export function pollEvent(event: usize): u32 {
+  handleMail(); // first: it may be news of the device
   if (frontend.news) {
     frontend.news = false;
     return emit(event, EVENT_DEVICE, 0, frontend.state, frontend.fault, frontend.faultValue);
@@ -190,8 +192,7 @@ export function pollEvent(event: usize): u32 {
   for (let socket = takeList(LIST_READY); socket !== null; socket = takeList(LIST_READY)) {
     if (socket.ready != 0) return emitReady(event, socket);
   }
-  handleMail();
-  return takeMail(event) ? load<u32>(event) : emit(event, EVENT_NONE, 0, 0, 0, 0);
+  return takeMail(event) ? EVENT_STORE : emit(event, EVENT_NONE, 0, 0, 0, 0);
 }
 
 /** One event of the socket; with more it goes to the end of the list again. */

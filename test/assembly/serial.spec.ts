@@ -20,7 +20,7 @@ function countSteps(producer: u32, consumer: u32): u32 {
 
 /** Whether `event` is among the indices that a move from `from` to `to` arrives at. */
 function arrivesAt(from: u32, to: u32, event: u32): bool {
-  for (let index = from; index != to; ) {
+  for (let index = from; index != to;) {
     index = after(index);
     if (index == event) return true;
   }

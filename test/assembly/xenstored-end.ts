@@ -97,7 +97,7 @@ export function composeSize(type: u32, id: u32, length: u32): void {
   sent = 0;
 }
 
-/** Puts up to `most` further bytes of the message into the ring. Result: how many there was room for. */
+/** Puts up to `most` further bytes of the message into the ring, as room permits. Result: bytes. */
 export function feed(most: u32): u32 {
   const prod = load<u32>(STORE_PAGE + RSP_PROD);
   const room = RING - (prod - load<u32>(STORE_PAGE + RSP_CONS));

@@ -1,0 +1,189 @@
+/** Deadlines of commands, and answers that come after them. */
+import { abort, close } from '../../assembly/pvcalls/abi';
+import {
+  acceptSocket,
+  bindSocket,
+  connectSocket,
+  listenSocket,
+  openSocket,
+  setRingOrder,
+} from '../../assembly/pvcalls/calls';
+import { handleTimeout, pollTimeout } from '../../assembly/pvcalls/instance';
+import {
+  COUNTER_LATE,
+  COUNTER_LOST,
+  INIT_COMMAND_TIMEOUT_MS,
+  TIMEOUT_NONE,
+} from '../../assembly/wire/abi';
+import { EAGAIN, EINPROGRESS, ETIMEDOUT } from '../../assembly/wire/errno';
+import { fake_grants, fake_violations } from './fake';
+import {
+  boot,
+  COMMAND_TIMEOUT_MS,
+  configure,
+  counter,
+  expectClosed,
+  expectDone,
+  expectNothing,
+  option,
+  skipEvents,
+  sockaddr,
+} from './guest';
+import {
+  ACCEPT,
+  answer,
+  attach,
+  BIND,
+  CONNECT,
+  hasRequest,
+  LISTEN,
+  openFresh,
+  openListening,
+  POLL,
+  RELEASE,
+  reply,
+  serve,
+  SOCKET,
+  take,
+} from './scripted-backend';
+
+let handles: i32[] = [];
+
+/** Takes requests of this command until there are none. Result: how many. */
+function takeAll(command: u32): i32 {
+  let count = 0;
+  for (; hasRequest(); count++) take(command);
+  return count;
+}
+
+function openMany(count: i32, listening: bool): void {
+  handles = [];
+  for (let i = 0; i < count; i++) {
+    handles.push(listening ? openListening() : openFresh());
+    setRingOrder(handles[i], 1);
+  }
+}
+
+/** Has this many listeners ask for a connection. */
+function acceptMany(count: i32): void {
+  openMany(count, true);
+  for (let i = 0; i < count; i++) expect(acceptSocket(handles[i])).toBe(-EAGAIN);
+}
+
+function connectMany(count: i32): void {
+  openMany(count, false);
+  for (let i = 0; i < count; i++) connectSocket(handles[i], sockaddr(80), 16);
+}
+
+beforeEach(() => {
+  configure();
+  boot();
+  attach(4, 0);
+});
+
+afterEach(() => {
+  expect(fake_violations()).toBe(0);
+});
+
+describe('a deadline', () => {
+  it('is the next thing to wait for', () => {
+    const handle = openFresh();
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+    handleTimeout(500);
+    connectSocket(handle, sockaddr(80), 16);
+    expect(pollTimeout()).toBe(COMMAND_TIMEOUT_MS);
+    handleTimeout(600);
+    expect(pollTimeout()).toBe(COMMAND_TIMEOUT_MS - 100);
+    serve(CONNECT, 0);
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+  });
+
+  it('ends connect with ETIMEDOUT, on time, and the late answer is only counted', () => {
+    const handle = openFresh();
+    handleTimeout(0xfffffff0); // the deadline lies beyond 2^32
+    connectSocket(handle, sockaddr(80), 16);
+    const connect = take(CONNECT);
+    handleTimeout(0xfffffff0 + COMMAND_TIMEOUT_MS - 1);
+    expectNothing();
+    handleTimeout(0xfffffff0 + COMMAND_TIMEOUT_MS);
+    expectDone(handle, CONNECT, -ETIMEDOUT);
+    expect(connectSocket(handle, sockaddr(80), 16)).toBe(-ETIMEDOUT);
+    reply(connect, 0);
+    expectNothing();
+    expect(counter(COUNTER_LATE)).toBe(1);
+    close(handle);
+    serve(RELEASE, 0);
+    expectClosed(handle, 0);
+    expect(fake_grants()).toBe(1);
+  });
+
+  it('ends socket, bind and listen likewise', () => {
+    const two = openFresh();
+    const three = openFresh();
+    bindSocket(three, sockaddr(81), 16);
+    serve(BIND, 0);
+    skipEvents();
+    const one = openSocket(2, 1, 0);
+    bindSocket(two, sockaddr(80), 16);
+    listenSocket(three, 1);
+    handleTimeout(COMMAND_TIMEOUT_MS);
+    expectDone(one, SOCKET, -ETIMEDOUT);
+    expectDone(two, BIND, -ETIMEDOUT);
+    expectDone(three, LISTEN, -ETIMEDOUT);
+    expectNothing();
+  });
+
+  it('of SOCKET ends the connect that waits for it', () => {
+    const handle = openSocket(2, 1, 0);
+    connectSocket(handle, sockaddr(80), 16);
+    handleTimeout(COMMAND_TIMEOUT_MS);
+    expectDone(handle, CONNECT, -ETIMEDOUT);
+    serve(SOCKET, 0);
+    expect(hasRequest()).toBe(false);
+  });
+
+  it('does not end ACCEPT and POLL, which may wait for ever', () => {
+    acceptMany(1);
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+    handleTimeout(0x7fffffff);
+    expectNothing();
+    take(ACCEPT);
+  });
+
+  it('of RELEASE closes the socket; its slot stays taken until the answer comes after all', () => {
+    const handle = openFresh();
+    close(handle);
+    const release = take(RELEASE);
+    handleTimeout(COMMAND_TIMEOUT_MS);
+    expectClosed(handle, -ETIMEDOUT);
+    expect(counter(COUNTER_LOST)).toBe(1);
+    reply(release, 0);
+    expect(counter(COUNTER_LOST)).toBe(0);
+    expect(counter(COUNTER_LATE)).toBe(1);
+    expectNothing();
+  });
+
+  it('leaves the slots of connects taken, and lets releases through', () => {
+    connectMany(28);
+    takeAll(CONNECT);
+    handleTimeout(COMMAND_TIMEOUT_MS);
+    skipEvents();
+    const one = openFresh();
+    expect(connectSocket(one, sockaddr(80), 16)).toBe(-EINPROGRESS);
+    expect(hasRequest()).toBe(false);
+    abort(handles[0]);
+    serve(RELEASE, 0);
+    expectClosed(handles[0], 0);
+  });
+
+  it('is none when the configuration says 0', () => {
+    configure();
+    option(INIT_COMMAND_TIMEOUT_MS, 0);
+    boot();
+    attach(4, 0);
+    connectSocket(openFresh(), sockaddr(80), 16);
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+    handleTimeout(0x7fffffff);
+    expectNothing();
+  });
+});

@@ -1,0 +1,208 @@
+/** Rings of sockets: their order, what they cost, and how they are kept for reuse. */
+import { attachDetached, close } from '../../assembly/pvcalls/abi';
+import { connectSocket, pollSocket, setRingOrder } from '../../assembly/pvcalls/calls';
+import { handleEvent } from '../../assembly/pvcalls/instance';
+import {
+  INIT_FLAGS,
+  INIT_FRAMES,
+  INIT_REUSE,
+  INIT_RING_ORDER,
+  POLLOUT,
+} from '../../assembly/wire/abi';
+import { EINPROGRESS, EINVAL, EIO, ENOBUFS } from '../../assembly/wire/errno';
+import { fake_fail_after, fake_grants, fake_ports, fake_violations } from './fake';
+import {
+  boot,
+  configure,
+  expectClosed,
+  expectDone,
+  expectFramesBack,
+  option,
+  skipEvents,
+  sockaddr,
+} from './guest';
+import {
+  attach,
+  CONNECT,
+  dataPage,
+  idOf,
+  learnRing,
+  openFresh,
+  produce,
+  RELEASE,
+  reply,
+  serve,
+  setErrors,
+  take,
+} from './scripted-backend';
+
+function start(features: u32, flags: u32): void {
+  configure();
+  option(INIT_FLAGS, flags);
+  boot();
+  attach(4, features);
+}
+
+/** Where the indexes page of this CONNECT stands. */
+function pageOfRing(request: usize): usize {
+  learnRing(request);
+  return dataPage;
+}
+
+/** Connects with a ring of this order. Result: the CONNECT. */
+function connect(handle: i32, order: u32): usize {
+  setRingOrder(handle, order);
+  connectSocket(handle, sockaddr(80), 16);
+  const request = take(CONNECT);
+  reply(request, 0);
+  skipEvents();
+  return request;
+}
+
+/** Closes; the backend is asked to keep its mapping. */
+function release(handle: i32, ret: i32): void {
+  close(handle);
+  const request = take(RELEASE);
+  expect(load<u8>(request, 16)).toBe(1);
+  reply(request, ret);
+  expectClosed(handle, ret);
+}
+
+beforeEach(() => {
+  configure();
+  boot();
+  attach(9, 0);
+});
+
+afterEach(() => {
+  expect(fake_violations()).toBe(0);
+});
+
+describe('the order of a ring', () => {
+  it('is 4, or what the backend allows when that is less', () => {
+    connectSocket(openFresh(), sockaddr(80), 16);
+    expect(fake_grants()).toBe(1 + 17);
+    configure();
+    boot();
+    attach(2, 0);
+    connectSocket(openFresh(), sockaddr(80), 16);
+    expect(fake_grants()).toBe(1 + 5);
+  });
+
+  it('can be set from 1 to what the backend allows, and to 9 at most', () => {
+    const handle = openFresh();
+    expect(setRingOrder(handle, 0)).toBe(-EINVAL);
+    expect(setRingOrder(handle, 1)).toBe(0);
+    expect(setRingOrder(handle, 9)).toBe(0);
+    expect(setRingOrder(handle, 10)).toBe(-EINVAL);
+    configure();
+    boot();
+    attach(3, 0);
+    expect(setRingOrder(openFresh(), 4)).toBe(-EINVAL);
+  });
+
+  it('of the configuration that the backend does not allow makes connect EINVAL', () => {
+    configure();
+    option(INIT_RING_ORDER, 5);
+    boot();
+    attach(4, 0);
+    const handle = openFresh();
+    expect(connectSocket(handle, sockaddr(80), 16)).toBe(-EINVAL);
+    setRingOrder(handle, 4);
+    expect(connectSocket(handle, sockaddr(80), 16)).toBe(-EINPROGRESS);
+  });
+
+  it('9 takes 513 grants; when they run out it is ENOBUFS and all are rolled back', () => {
+    const handle = openFresh();
+    setRingOrder(handle, 9);
+    fake_fail_after(512);
+    expect(connectSocket(handle, sockaddr(80), 16)).toBe(-ENOBUFS);
+    expect(fake_grants()).toBe(1);
+    fake_fail_after(513); // the grants, but not the port
+    expect(connectSocket(handle, sockaddr(80), 16)).toBe(-ENOBUFS);
+    expect(fake_grants()).toBe(1);
+    expect(fake_ports()).toBe(1);
+    fake_fail_after(514);
+    expect(connectSocket(handle, sockaddr(80), 16)).toBe(-EINPROGRESS);
+    expect(fake_grants()).toBe(1 + 513);
+    serve(CONNECT, 0);
+    expectDone(handle, CONNECT, 0);
+  });
+
+  it('that the arena cannot hold is ENOBUFS', () => {
+    configure();
+    option(INIT_FRAMES, 40);
+    boot();
+    attach(9, 0);
+    const handle = openFresh();
+    setRingOrder(handle, 6);
+    expect(connectSocket(handle, sockaddr(80), 16)).toBe(-ENOBUFS);
+    setRingOrder(handle, 4);
+    expect(connectSocket(handle, sockaddr(80), 16)).toBe(-EINPROGRESS);
+  });
+});
+
+describe('reuse', () => {
+  it('offers the same reference and port again, with a clean ring', () => {
+    start(0, INIT_REUSE);
+    let request = connect(openFresh(), 1);
+    const ref = load<u32>(request, 52);
+    const port = load<u32>(request, 56);
+    const handle = <i32>idOf(request);
+    const page = pageOfRing(request);
+    const references = load<u64>(page, 132);
+    produce(page, 0, 30);
+    setErrors(page, -107, -32);
+    release(handle, 0);
+    expect(fake_grants()).toBe(1 + 3);
+    memory.fill(page, 0xee, 4096); // a backend that kept its mapping can write what it likes
+    request = connect(openFresh(), 1);
+    expect(load<u32>(request, 52)).toBe(ref);
+    expect(load<u32>(request, 56)).toBe(port);
+    expect(load<u32>(page, 4)).toBe(0);
+    expect(load<u32>(page, 8)).toBe(0);
+    expect(load<u32>(page, 72)).toBe(0);
+    expect(load<u32>(page, 128)).toBe(1);
+    expect(load<u64>(page, 132)).toBe(references);
+    expect(fake_grants()).toBe(1 + 3);
+    expect(<i32>idOf(request)).not.toBe(handle);
+  });
+
+  it('finds the ring of another entry, and only of the right order', () => {
+    start(0, INIT_REUSE);
+    const small = connect(openFresh(), 1);
+    const keep = openFresh();
+    const large = connect(openFresh(), 3);
+    release(<i32>idOf(small), 0);
+    release(<i32>idOf(large), 0);
+    const request = connect(keep, 3);
+    expect(load<u32>(request, 52)).toBe(load<u32>(large, 52));
+    handleEvent(load<u32>(request, 56)); // its port belongs to the new socket now
+    expect(pollSocket(keep)).toBe(POLLOUT);
+    expect(fake_grants()).toBe(1 + 3 + 9);
+  });
+
+  it('is not asked for by a socket that has no ring', () => {
+    start(0, INIT_REUSE);
+    const handle = openFresh();
+    close(handle);
+    expect(load<u8>(take(RELEASE), 16)).toBe(0);
+  });
+
+  it('does not keep a ring whose release failed', () => {
+    start(0, INIT_REUSE);
+    const request = connect(openFresh(), 1);
+    release(<i32>idOf(request), -EIO);
+    expect(fake_grants()).toBe(1);
+  });
+
+  it('gives the rings up when the device goes', () => {
+    start(0, INIT_REUSE);
+    const request = connect(openFresh(), 1);
+    release(<i32>idOf(request), 0);
+    attachDetached();
+    expect(fake_grants()).toBe(0);
+    expect(fake_ports()).toBe(0);
+    expectFramesBack();
+  });
+});
