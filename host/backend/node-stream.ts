@@ -11,9 +11,7 @@
  */
 import type net from 'node:net';
 import { ECONNRESET } from '../../assembly/wire/errno.js';
-import { ECONNRESET } from '../../assembly/wire/errno.js';
 import { errnoOf } from './errors.js';
-import { wasReset } from './node-end.js';
 import type { Stream, StreamSink } from './socket-layer.js';
 
 const SPARE_SIZE = 4096; // bytes

@@ -44,11 +44,9 @@ export function describeAccount(account: Account): { text: string; object: unkno
 
 function stepLine({ what, bytes, elapsedMs, verified }: Step): string {
   const rate = bytes / 1e6 / (elapsedMs / 1e3);
-  const size = `${bytes / (1 << 20)} MiB`;
-  const verdict = verified ? 'ok    ' : 'WRONG ';
-  return `${verdict}${what}\n      ${size} in ${ms(elapsedMs)} ms, ${rate.toFixed(0)} MB/s, SHA-256 ${
-    verified ? 'equal' : 'differs'
-  }`;
+  const [verdict, hash] = verified ? ['ok   ', 'equal'] : ['WRONG', 'differs'];
+  const speed = `${bytes / (1 << 20)} MiB in ${ms(elapsedMs)} ms, ${rate.toFixed(0)} MB/s`;
+  return `${verdict} ${what}\n      ${speed}, SHA-256 ${hash}`;
 }
 
 function states({ snapshot, timeline }: Account): string {

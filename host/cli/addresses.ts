@@ -71,6 +71,7 @@ function refuseIPv6(what: string, text: string): void {
   const bare = text.replace(/^\[|\](:\d*)?$/g, '');
   if (!isIPv6(bare) && !text.startsWith('[')) return;
   throw new UsageError(
-    `${what} is "${text}", which is IPv6; PV Calls carries IPv4 only: give an IPv4 address or a name`,
+    `${what} is "${text}", which is IPv6; PV Calls carries IPv4 only: ` +
+      'give an IPv4 address or a name',
   );
 }

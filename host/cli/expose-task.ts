@@ -1,7 +1,7 @@
 /**
  * The guest's part of `expose`: binds, listens and accepts at an address of the backend, and joins
- * each connection to a local program. When the program ends a connection, closing it is the only way
- * to tell the other end: PV Calls version 1 cannot carry a half-close.
+ * each connection to a local program. When the program ends a connection, closing it is the only
+ * way to tell the other end: PV Calls version 1 cannot carry a half-close.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import net from 'node:net';
@@ -99,7 +99,7 @@ class Exposer {
     this.bridges.delete(bridge);
     if (!verbose) return;
     const end = error === undefined ? 'ended' : `was reset (${error.message})`;
-    const text = `the program received ${received} and sent ${sent} bytes, and the connection ${end}`;
+    const text = `the program received ${received} and sent ${sent} bytes; the connection ${end}`;
     this.context.emit({ event: 'closed', text, received, sent, reset: error !== undefined });
   }
 

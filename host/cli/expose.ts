@@ -12,10 +12,10 @@ export const exposeVerb: Verb = {
   name: 'expose',
   summary: 'let a guest listen, and hand its connections to a local program',
   usage: '[HOST:]PORT HOST:PORT',
-  about: `A guest binds the first address in the backend's world (default host 127.0.0.1; port 0 lets
-the system choose), listens and accepts, and joins every connection to the program at the second,
-until interrupted; then it ends with 0. Ends stay ends and resets resets. When the program ends a
-connection, it is closed after everything was delivered: PV Calls version 1 cannot carry a
+  about: `A guest binds the first address in the backend's world (default host 127.0.0.1; port 0
+lets the system choose), listens and accepts, and joins every connection to the program at the
+second, until interrupted; then it ends with 0. Ends stay ends and resets resets. When the program
+ends a connection, it is closed after everything was delivered: PV Calls version 1 cannot carry a
 half-close. A program that is down resets the connection. One guest owns the address, so there is
 no --guests.`,
   examples: ['expose 8080 127.0.0.1:3000', 'expose --threads 0.0.0.0:6380 localhost:6379'],

@@ -129,7 +129,6 @@ class Forwarder {
     if (load(carrier) < this.params.capacity) return;
     for (const bridge of carrier.bridges) {
       if (!bridge.held) continue;
-      carrier.bridges.delete(bridge);
       bridge.close();
       return;
     }

@@ -9,8 +9,6 @@ import { traceWorld } from './trace.js';
 import { tell, type Invocation, type Verb } from './verb.js';
 import { closeCleanly, World } from './world.js';
 
-const ANYWHERE = '0.0.0.0';
-
 export const forwardVerb: Verb = {
   name: 'forward',
   summary: 'carry connections to a host port through a guest to a target',
@@ -38,10 +36,7 @@ async function run(invocation: Invocation): Promise<number> {
     anyPort: true,
   });
   const target = parseAddress('the target', to, {});
-  const [listen, address] = await Promise.all([
-    resolveAddress({ ...named, host: named.host === '*' ? ANYWHERE : named.host }),
-    resolveAddress(target),
-  ]);
+  const [listen, address] = await Promise.all([resolveAddress(named), resolveAddress(target)]);
   const world = await World.open(options, options.guests);
   const untrace = traceWorld(world, invocation);
   const status = await serveStatus(world, ['forward', ...positionals], output);

@@ -10,9 +10,9 @@ export const lsVerb: Verb = {
   name: 'ls',
   summary: 'list what a running forward or expose is made of',
   usage: '[PID]',
-  about: `Shows domains, sockets, rings, grants, event channels and xenstore of the instances that run
-as this user, or of the one with the given process id. Grants are summed up by domain; --json has
-each of them, in one object per instance and line. Ends with 1 when nothing runs.`,
+  about: `Shows domains, sockets, rings, grants, event channels and xenstore of the instances that
+run as this user, or of the one with the given process id. Grants are summed up by domain; --json
+has each of them, in one object per instance and line. Ends with 1 when nothing runs.`,
   examples: ['ls', 'ls 4711', 'ls --json | jq .devices'],
   options: OUTPUT_OPTIONS,
   arguments: [0, 1],

@@ -26,6 +26,9 @@ ${VERBS.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join('\n')}
 Options of all verbs:
 ${describeOptions(['json', 'quiet', 'help', 'version'])}
 
+Exit codes: 0 done, 1 failed, 2 given wrongly. SIGINT and SIGTERM end forward and expose with 0,
+demo and get with 128 plus the signal's number; a second one ends at once.
+
 pvcalls VERB --help shows the arguments, options and examples of a verb.
 From the repository: npm start -- VERB ...; without a verb, npm start is the demo.
 

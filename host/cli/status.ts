@@ -16,7 +16,7 @@ const FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
 const ANSWER_TIMEOUT_MS = 5_000;
 
-/** Serves snapshots until closed. An instance that cannot do so says why, and works all the same. */
+/** Serves snapshots until closed. An instance that cannot says why, and works all the same. */
 export async function serveStatus(
   world: World,
   command: readonly string[],

@@ -10,7 +10,7 @@
  * Invariant: ring memory is released only when no write of the host socket still points into it.
  */
 import type { Socket } from 'node:net';
-import { wasReset } from '../backend/node-end.js';
+import { wasReset } from './was-reset.js';
 import type { GuestSocket, Window } from './socket.js';
 
 export interface BridgeOptions {
