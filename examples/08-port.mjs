@@ -17,7 +17,7 @@ const core = instantiateCore(await loadCore(), memory, {
   gnttab_grant_access: (_domid, frame) => grants.set(++lastRef, frame) && lastRef,
   gnttab_end_access: (ref) => (grants.delete(ref) ? 0 : -22),
 });
-words.set([ARENA, 255, 16, 0, 2], INIT); // arena, frames, sockets, flags, ring order; no xenstore
+words.set([ARENA, 255, 16, 0, 0, 0, 0, 0, 2], INIT); // arena, frames, sockets, no xenstore, order 2
 console.log(`init: ${core.init(INIT)} frames for rings`);
 const ring = grants.get(core.attach_offer(0)) << 12; // xenstore would carry reference and port to
 const commandPort = core.attach_port(); //              the backend, and its answer back:

@@ -71,6 +71,11 @@ export function framesFree(): u32 {
   return arena.free;
 }
 
+/** Whether at least half of the frames are free. */
+export function framesPlenty(): bool {
+  return arena.free >= arena.count >> 1;
+}
+
 export function framesParked(): u32 {
   return arena.parked;
 }

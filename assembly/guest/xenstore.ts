@@ -7,7 +7,8 @@
  * beyond the ring, a reply nobody asked for or text without its NUL never gets past this file.
  */
 import { evtchn_send } from '../hypercalls';
-import { copyFromShared, copyToShared, loadIndex, storeIndex } from '../ring/order';
+import { copyFromRing, copyToRing } from '../ring/byte-ring';
+import { loadIndex, storeIndex } from '../ring/order';
 import { distance } from '../ring/serial';
 import { EAGAIN, EINVAL, ENODEV } from '../wire/errno';
 import {
@@ -117,11 +118,8 @@ export function storeFlush(): void {
   }
   const size = min(XENSTORE_RING_SIZE - used, store_.outSize - store_.outSent);
   if (size == 0) return;
-  const start = store_.reqProd & (XENSTORE_RING_SIZE - 1);
-  const head = min(size, XENSTORE_RING_SIZE - start);
   const from = store_.out + store_.outSent;
-  copyToShared(store_.page + XS_REQ + start, from, head);
-  copyToShared(store_.page + XS_REQ, from + head, size - head);
+  copyToRing(store_.page + XS_REQ, XENSTORE_RING_SIZE, store_.reqProd, from, size);
   store_.reqProd += size;
   storeIndex(store_.page + XS_REQ_PROD, store_.reqProd);
   store_.outSent += size;
@@ -194,11 +192,8 @@ function receive(want: u32): bool {
   }
   const size = min(ready, want - store_.inGot);
   if (size == 0) return false;
-  const start = store_.rspCons & (XENSTORE_RING_SIZE - 1);
-  const head = min(size, XENSTORE_RING_SIZE - start);
   const to = store_.inHeader + store_.inGot;
-  copyFromShared(to, store_.page + XS_RSP + start, head);
-  copyFromShared(to + head, store_.page + XS_RSP, size - head);
+  copyFromRing(store_.page + XS_RSP, XENSTORE_RING_SIZE, store_.rspCons, to, size);
   store_.rspCons += size;
   store_.inGot += size;
   storeIndex(store_.page + XS_RSP_CONS, store_.rspCons);

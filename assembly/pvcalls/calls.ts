@@ -33,7 +33,7 @@ import {
   PVCALLS_POLL,
 } from '../wire/pvcalls';
 import { look, pollMask } from './ready';
-import { frontend } from './frontend';
+import { frontend, v7 } from './frontend';
 import { requestsLost } from './requests';
 import { takeRing } from './rings';
 import { PASSIVE_MAX, pump } from './submit';
@@ -214,11 +214,11 @@ function takeAddress(socket: Socket, addr: usize, size: u32): i32 {
 }
 
 function orderAllowed(order: u32): bool {
-  return order <= frontend.maxOrder && (order >= 1 || frontend.v7);
+  return order <= frontend.maxOrder && (order >= 1 || v7());
 }
 
 function giveRing(socket: Socket, wanted: u32): i32 {
   const order = wanted == RING_ORDER_DEFAULT ? min<u32>(4, frontend.maxOrder) : wanted;
   if (!orderAllowed(order)) return -EINVAL;
-  return takeRing(socket, order, frontend.backend, frontend.v7, frontend.firstIndex);
+  return takeRing(socket, order, frontend.backend, v7(), frontend.firstIndex);
 }

@@ -60,6 +60,7 @@ import {
   frontendDetach,
   frontendOffer,
   refuse,
+  v7,
 } from './frontend';
 import {
   backendIsAt,
@@ -301,7 +302,7 @@ function takeFeature(): void {
   if (fault != FAULT_NONE) return giveUp(fault, <u32>-ENODEV);
   const result = frontendOffer(device.backendId);
   if (result < 0) return giveUp(FAULT_OFFER, <u32>result);
-  publishBegin(frontend.v7);
+  publishBegin(v7());
   device.phase = PHASE_PUBLISH;
 }
 

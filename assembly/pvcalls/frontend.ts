@@ -18,6 +18,9 @@ import {
   DEVICE_DOWN,
   DEVICE_FAILED,
   FAULT_NONE,
+  INIT_FLAGS,
+  INIT_SIZE,
+  INIT_V7,
 } from '../wire/abi';
 import { EISCONN, ENOBUFS } from '../wire/errno';
 import { RING_ORDER_MAX } from '../wire/data-ring';
@@ -32,15 +35,14 @@ export class Frontend {
   fault: u32; //          FAULT_* of the last failure or refusal
   faultValue: u32;
   news: bool; //          the embedder has not been told of `state`
-  v7: bool;
-  reuse: bool;
   backend: u32; //        domid
   maxOrder: u32; //       largest ring order the backend takes
   features: u32; //       FEATURE_* it offers
+  flags: u32; //          options, as struct init has them, from here
   ringOrder: u32; //      default order, or RING_ORDER_DEFAULT
   commandTimeoutMs: u32;
   closeTimeoutMs: u32;
-  firstIndex: u32;
+  firstIndex: u32; //     to here
   now: u32; //            ms, as last told
   page: usize; //         command ring, or 0
   port: u32;
@@ -63,10 +65,18 @@ export let commands: SharedRing = changetype<SharedRing>(0);
 /** Bytes of tables, alignment included. */
 export const FRONTEND_SIZE: u32 = offsetof<Frontend>() + offsetof<SharedRing>() + REQUEST_SIZE + 16;
 
-export function frontendInit(): void {
+/** `options`: the end of struct init, from INIT_FLAGS on. */
+export function frontendInit(options: usize): void {
   frontend = changetype<Frontend>(carve(offsetof<Frontend>()));
   commands = changetype<SharedRing>(carve(offsetof<SharedRing>()));
   frontend.scratch = carve(REQUEST_SIZE);
+  const copy = changetype<usize>(frontend) + offsetof<Frontend>('flags');
+  memory.copy(copy, options, INIT_SIZE - INIT_FLAGS);
+}
+
+/** Whether the dialect is that of design v7. */
+export function v7(): bool {
+  return (frontend.flags & INIT_V7) != 0;
 }
 
 export function become(state: u32): void {

@@ -42,18 +42,12 @@ import {
   EVENT_STORE,
   INIT_ARCHITECTURE,
   INIT_ARENA,
-  INIT_CLOSE_TIMEOUT_MS,
-  INIT_COMMAND_TIMEOUT_MS,
-  INIT_FIRST_INDEX,
   INIT_FLAGS,
   INIT_FRAMES,
-  INIT_REUSE,
-  INIT_RING_ORDER,
   INIT_SHARED_INFO,
   INIT_SOCKETS,
   INIT_STORE_PAGE,
   INIT_STORE_PORT,
-  INIT_V7,
   SOCKETS_MAX,
 } from '../wire/abi';
 import { EINVAL, ENOMEM } from '../wire/errno';
@@ -104,35 +98,20 @@ export function init(config: usize): i32 {
   const sockets = load<u32>(config, INIT_SOCKETS);
   if (arena == 0 || arena & (PAGE_SIZE - 1) || frames == 0 || frames >= 1 << 20) return -EINVAL;
   if (sockets == 0 || sockets > SOCKETS_MAX) return -EINVAL;
-  const sharedInfo = load<u32>(config, INIT_SHARED_INFO);
-  const architecture = load<u32>(config, INIT_ARCHITECTURE);
-  const storePage = load<u32>(config, INIT_STORE_PAGE);
-  const storePort = load<u32>(config, INIT_STORE_PORT);
-  const flags = load<u32>(config, INIT_FLAGS);
-  const ringOrder = load<u32>(config, INIT_RING_ORDER);
-  const commandTimeoutMs = load<u32>(config, INIT_COMMAND_TIMEOUT_MS);
-  const closeTimeoutMs = load<u32>(config, INIT_CLOSE_TIMEOUT_MS);
-  const firstIndex = load<u32>(config, INIT_FIRST_INDEX);
   if ((<u64>frames) << PAGE_SHIFT < FIXED_SIZE + socketsSize(sockets) + arenaOverhead(frames)) {
     return -ENOMEM;
   }
-  arenaInit(arena, frames); // the configuration may lie in the arena: all of it is read by now
-  eventsInit(sharedInfo, architecture);
-  storeInit(storePage, storePort);
+  arenaInit(arena, frames);
+  eventsInit(load<u32>(config, INIT_SHARED_INFO), load<u32>(config, INIT_ARCHITECTURE));
+  storeInit(load<u32>(config, INIT_STORE_PAGE), load<u32>(config, INIT_STORE_PORT));
   xenbusInit();
-  frontendInit();
+  frontendInit(config + INIT_FLAGS);
   requestsInit();
   featuresInit();
   publishInit();
   deviceInit();
   socketsInit(sockets);
   mailInit();
-  frontend.v7 = (flags & INIT_V7) != 0;
-  frontend.reuse = (flags & INIT_REUSE) != 0;
-  frontend.ringOrder = ringOrder;
-  frontend.commandTimeoutMs = commandTimeoutMs;
-  frontend.closeTimeoutMs = closeTimeoutMs;
-  frontend.firstIndex = firstIndex;
   return arenaSeal();
 }
 

@@ -22,7 +22,7 @@ import {
   XENBUS_STATE_UNKNOWN,
 } from '../wire/xenbus';
 import { featuresBegin } from './features';
-import { become, frontend, frontendClosing, frontendDetach, refuse } from './frontend';
+import { become, frontendClosing, frontendDetach, refuse, v7 } from './frontend';
 
 export const PHASE_OFF: u32 = 0;
 export const PHASE_WATCH: u32 = 1; //        ask for news of our backend node
@@ -103,7 +103,7 @@ export function wait(): void {
   if (state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT)
     device.leftover = false;
   if (state < XENBUS_STATE_INIT_WAIT || state > XENBUS_STATE_CONNECTED || device.leftover) return;
-  featuresBegin(frontend.v7);
+  featuresBegin(v7());
   device.phase = PHASE_FEATURES;
 }
 

@@ -53,8 +53,9 @@ export function startTimer(socket: Socket): void {
 /** Looks at a draining socket. Whether it must be looked at again: bytes left, and time. */
 export function keepDraining(socket: Socket): bool {
   if (!look(socket)) return false; // the device has failed, and the socket with it
-  if (!taken(socket) && !reached(frontend.now, socket.due)) return true;
-  releaseSocket(socket, false);
+  const lost = !taken(socket);
+  if (lost && !reached(frontend.now, socket.due)) return true;
+  releaseSocket(socket, lost); // what was cut off must not look whole to the peer
   return false;
 }
 
@@ -82,11 +83,8 @@ export function released(socket: Socket, ret: i32): void {
     socket.partner = 0;
     forget(partner);
   }
-  if (frontend.reuse && ret == 0 && frontend.state == DEVICE_CONNECTED && socket.page != 0) {
-    keepWarm(socket);
-  } else {
-    dropRing(socket);
-  }
+  if (socket.kept && ret == 0) keepWarm(socket);
+  else dropRing(socket);
   socket.result = ret;
   if (socket.silent) giveSocket(socket);
   else ready(socket, READY_CLOSED);

@@ -13,11 +13,20 @@ import { storeIndex } from '../ring/order';
 import { ENOBUFS } from '../wire/errno';
 import { PAGE_SIZE } from '../wire/page';
 import { V1_REF, V1_RING_ORDER, V7_REF, V7_RING_ORDER } from '../wire/data-ring';
-import { enlist, indexOf, LIST_WARM, Socket, socketsCount, STATE_FREE, takeList } from './sockets';
+import {
+  enlist,
+  indexOf,
+  LIST_WARM,
+  Socket,
+  socketAt,
+  socketsCount,
+  STATE_FREE,
+  takeList,
+} from './sockets';
 
 /** Gives the socket a ring of this order: a warm one, or a new one. Result: 0 or -ENOBUFS. */
 export function takeRing(socket: Socket, order: u32, backend: u32, v7: bool, first: u32): i32 {
-  if (socket.page != 0 && socket.order != order) dropRing(socket);
+  if (socket.page != 0 && socket.order != order) putAside(socket);
   if (socket.page == 0 && !adoptWarm(socket, order)) {
     let result = makeRing(socket, order, backend);
     if (result < 0 && dropWarm()) result = makeRing(socket, order, backend);
@@ -81,12 +90,30 @@ function adoptWarm(socket: Socket, order: u32): bool {
       enlist(holder, LIST_WARM);
       continue;
     }
-    memory.copy(changetype<usize>(socket), changetype<usize>(holder), offsetof<ByteRing>());
-    holder.page = 0;
-    setOwner(socket.port, OWNER_SOCKETS + indexOf(socket));
+    moveRing(socket, holder);
     return true;
   }
   return false;
+}
+
+/**
+ * Gives a warm ring to a free entry that has none. It is dropped only when there is no such entry:
+ * a backend that kept its mapping would keep the frames from us as long as the device lives.
+ */
+function putAside(socket: Socket): void {
+  for (let index: u32 = 0; index < socketsCount(); index++) {
+    const other = socketAt(index);
+    if (other.state != STATE_FREE || other.page != 0) continue;
+    moveRing(other, socket);
+    return keepWarm(other);
+  }
+  dropRing(socket);
+}
+
+function moveRing(to: Socket, from: Socket): void {
+  memory.copy(changetype<usize>(to), changetype<usize>(from), offsetof<ByteRing>());
+  from.page = 0;
+  setOwner(to.port, OWNER_SOCKETS + indexOf(to));
 }
 
 function describe(socket: Socket, v7: bool): void {

@@ -62,6 +62,7 @@ export class Socket extends ByteRing {
   passiveWant: u8; //     PVCALLS_POLL or PVCALLS_ACCEPT, or OP_NONE
   pollReady: bool; //     POLL said a connection waits
   connectable: bool; //   SOCKET was answered well
+  kept: bool; //          RELEASE has told the backend that the ring will be offered again
   silent: bool; //        the embedder never saw the handle: no event when it closes
   finished: u8; //        the command that READY_DONE is about
   partner: u16; //        of a listener: the entry + 1 offered with ACCEPT; free: next free entry
@@ -170,6 +171,7 @@ export function takeSocket(state: u32): i32 {
   socket.pollReady = false;
   socket.connectable = false;
   socket.silent = false;
+  socket.kept = false;
   socket.partner = 0;
   socket.error = 0;
   socket.acceptError = 0;

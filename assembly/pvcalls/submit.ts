@@ -4,7 +4,8 @@
  * never take all slots. So pending accepts and slow connects cannot starve release or bind.
  */
 import { ringOutstanding, ringPush, ringPut } from '../ring/shared-ring';
-import { DEVICE_CONNECTED } from '../wire/abi';
+import { framesPlenty } from '../guest/arena';
+import { DEVICE_CONNECTED, INIT_REUSE } from '../wire/abi';
 import { AF_INET, SOCK_STREAM } from '../wire/inet';
 import {
   PVCALLS_ACCEPT,
@@ -118,7 +119,8 @@ function encodeBody(at: usize, socket: Socket, command: u32): void {
       encodeConnect(at, addr, socket.addrSize, socket.ref, socket.port);
       break;
     case PVCALLS_RELEASE:
-      encodeRelease(at, frontend.reuse && socket.page != 0, socket.reset);
+      socket.kept = (frontend.flags & INIT_REUSE) != 0 && socket.page != 0 && framesPlenty();
+      encodeRelease(at, socket.kept, socket.reset);
       break;
     case PVCALLS_BIND:
       encodeBind(at, addr, socket.addrSize);

@@ -105,19 +105,28 @@ export function loadOutError(ring: ByteRing): u32 {
 
 /** Copies `size` readable bytes from `skip` bytes past the reading position. Consumes nothing. */
 export function copyOut(ring: ByteRing, to: usize, size: u32, skip: u32): void {
-  const start = (ring.inCons + skip) & (ring.size - 1);
-  const head = min(size, ring.size - start);
-  copyFromShared(to, ring.data + start, head);
-  if (head < size) copyFromShared(to + head, ring.data, size - head);
+  copyFromRing(ring.data, ring.size, ring.inCons + skip, to, size);
 }
 
 /** Copies `size` bytes, no more than writable, to `skip` bytes past the position. */
 export function copyIn(ring: ByteRing, from: usize, size: u32, skip: u32): void {
-  const out = ring.data + ring.size;
-  const start = (ring.outProd + skip) & (ring.size - 1);
-  const head = min(size, ring.size - start);
-  copyToShared(out + start, from, head);
-  if (head < size) copyToShared(out, from + head, size - head);
+  copyToRing(ring.data + ring.size, ring.size, ring.outProd + skip, from, size);
+}
+
+/** Copies out of the array at `base`, `length` bytes and a power of two, around its end. */
+export function copyFromRing(base: usize, length: u32, index: u32, to: usize, size: u32): void {
+  const start = index & (length - 1);
+  const head = min(size, length - start);
+  copyFromShared(to, base + start, head);
+  if (head < size) copyFromShared(to + head, base, size - head);
+}
+
+/** The other way. */
+export function copyToRing(base: usize, length: u32, index: u32, from: usize, size: u32): void {
+  const start = index & (length - 1);
+  const head = min(size, length - start);
+  copyToShared(base + start, from, head);
+  if (head < size) copyToShared(base, from + head, size - head);
 }
 
 /** Publishes `size` bytes of `out`. The caller notifies. */

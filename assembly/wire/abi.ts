@@ -5,22 +5,22 @@
 export const ABI_VERSION: u32 = 1;
 
 /**
- * `struct init`, read once by init():
+ * `struct init`, read once by init(); not within the arena:
  *
- *   0       4        8         12      16           20            24
- *   | arena | frames | sockets | flags | ring_order | shared_info | architecture |
- *   28           32           36                   40                 44
- *   | store_page | store_port | command_timeout_ms | close_timeout_ms | first_index |
+ *   0       4        8         12            16             20           24
+ *   | arena | frames | sockets | shared_info | architecture | store_page | store_port |
+ *   28      32           36                   40                 44
+ *   | flags | ring_order | command_timeout_ms | close_timeout_ms | first_index |
  */
 export const INIT_ARENA: u32 = 0; //               page-aligned address
 export const INIT_FRAMES: u32 = 4; //              count of 4 KiB frames at `arena`
 export const INIT_SOCKETS: u32 = 8; //             entries of the socket table, 1 to SOCKETS_MAX
-export const INIT_FLAGS: u32 = 12; //              INIT_* bits below
-export const INIT_RING_ORDER: u32 = 16; //         default order, or RING_ORDER_DEFAULT
-export const INIT_SHARED_INFO: u32 = 20; //        address, or 0: the embedder demultiplexes ports
-export const INIT_ARCHITECTURE: u32 = 24; //       ARCHITECTURE_*
-export const INIT_STORE_PAGE: u32 = 28; //         address, or 0: the embedder owns xenstore
-export const INIT_STORE_PORT: u32 = 32;
+export const INIT_SHARED_INFO: u32 = 12; //        address, or 0: the embedder demultiplexes ports
+export const INIT_ARCHITECTURE: u32 = 16; //       ARCHITECTURE_*
+export const INIT_STORE_PAGE: u32 = 20; //         address, or 0: the embedder owns xenstore
+export const INIT_STORE_PORT: u32 = 24;
+export const INIT_FLAGS: u32 = 28; //              INIT_* bits below; from here on options
+export const INIT_RING_ORDER: u32 = 32; //         default order, or RING_ORDER_DEFAULT
 export const INIT_COMMAND_TIMEOUT_MS: u32 = 36; // 0: commands wait for ever
 export const INIT_CLOSE_TIMEOUT_MS: u32 = 40; //   how long close() keeps undelivered bytes
 export const INIT_FIRST_INDEX: u32 = 44; //        tests only: where data-ring indices start

@@ -12,10 +12,10 @@
 import type net from 'node:net';
 import { ECONNRESET } from '../../assembly/wire/errno.js';
 import { errnoOf } from './errors.js';
+import { endOrReset } from './node-end.js';
 import type { Stream, StreamSink } from './socket-layer.js';
 
 const SPARE_SIZE = 4096; // bytes
-const NOTHING = new Uint8Array(0);
 
 export class NodeStream implements Stream {
   private socket: net.Socket | undefined;
@@ -58,7 +58,9 @@ export class NodeStream implements Stream {
   /** Takes the connected socket. */
   attach(socket: net.Socket): void {
     this.socket = socket;
-    socket.on('end', () => this.handleEnd(socket));
+    socket.on('end', () => {
+      endOrReset(socket, (reset) => this.finish(reset ? -ECONNRESET : 0));
+    });
     socket.on('error', (error) => this.fail(error));
   }
 
@@ -115,22 +117,6 @@ export class NodeStream implements Stream {
       this.sink.received(count);
       rest = rest.subarray(count);
     }
-  }
-
-  /**
-   * libuv reports a reset that comes with unread bytes before it as an orderly end (it takes the
-   * hang-up for one and never reads the error). The kernel still knows: an empty write fails then,
-   * or the write that is under way does, before the next turn.
-   */
-  private handleEnd(socket: net.Socket): void {
-    if (socket.writableLength > 0) {
-      setImmediate(() => this.finish(0));
-      return;
-    }
-    socket.write(NOTHING, (error) => {
-      const errno = error ? errnoOf(error) : 0;
-      this.finish(errno === -ECONNRESET ? errno : 0);
-    });
   }
 
   private finish(error: number): void {

@@ -10,7 +10,7 @@
  * Invariant: ring memory is released only when no write of the host socket still points into it.
  */
 import type { Socket } from 'node:net';
-import { wasReset } from './was-reset.js';
+import { endOrReset } from '../backend/node-end.js';
 import type { GuestSocket, Window } from './socket.js';
 
 export interface BridgeOptions {
@@ -59,7 +59,7 @@ export class Bridge {
     guest.onReady = () => this.move();
     guest.onGone = (error) => this.fail(error ?? new Error('the guest socket was closed'));
     host.on('data', (chunk: Uint8Array) => this.take(chunk));
-    host.on('end', () => this.endOfHost());
+    host.on('end', () => endOrReset(this.host, (reset) => this.endOfHost(reset)));
     host.on('error', (error) => this.fail(error));
     host.on('close', () => this.hostClosed());
     this.pull();
@@ -155,9 +155,9 @@ export class Bridge {
     if (this.guestEnded) this.fail(error);
   }
 
-  private endOfHost(): void {
+  private endOfHost(reset: boolean): void {
     if (this.over) return;
-    if (wasReset(this.host)) return this.fail(new Error('the host socket was reset'));
+    if (reset) return this.fail(new Error('the host socket was reset'));
     this.hostEnded = true;
     if (this.leftover === undefined) this.hostIsDone();
   }

@@ -42,6 +42,7 @@ import {
   states,
   watches,
   withhold,
+  openTransactions,
 } from './tiny-store';
 import { lieAboutResponses } from './xenstored-end';
 
@@ -127,6 +128,14 @@ describe('a backend that leaves', () => {
     }
   });
 
+  it('and is found starting anew has let go already: that is not waited for', () => {
+    comeUp();
+    follow(false, true);
+    offer('state', '2');
+    serveAll();
+    expect(states.startsWith('3456')).toBe(true);
+  });
+
   it('while watch events are late is seen when they come', () => {
     comeUp();
     holdWatches(true);
@@ -170,6 +179,7 @@ describe('a device node that vanishes', () => {
       serveAll();
       expect(frontend.state).toBe(DEVICE_DOWN);
       expectNothingLeft();
+      expect(openTransactions).toBe(0);
       expect(watches()).toBe(1);
       setOwn('state', '1');
       setOwn('backend', BACKEND_DIRECTORY);

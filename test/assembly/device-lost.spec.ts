@@ -14,7 +14,7 @@ import {
   TIMEOUT_NONE,
 } from '../../assembly/wire/abi';
 import { EIO } from '../../assembly/wire/errno';
-import { fake_ports, fake_set_busy, fake_violations } from './fake';
+import { fake_ports, fake_sent_total, fake_set_busy, fake_violations } from './fake';
 import {
   boot,
   configure,
@@ -118,6 +118,15 @@ describe('the end of the device', () => {
     attachDetached();
     expect(recv(handle, USER, 100, 0)).toBe(10);
     expect(recv(handle, USER, 100, 0)).toBe(-EIO);
+  });
+
+  it('leaves nobody to be told of room', () => {
+    const handle = openConnected(1);
+    produce(dataPage, 0, 4096);
+    attachDetached();
+    const sent = fake_sent_total();
+    expect(recv(handle, USER, 4096, 0)).toBe(4096);
+    expect(fake_sent_total()).toBe(sent);
   });
 
   it('parks frames that the backend still maps, and tries them again by time', () => {

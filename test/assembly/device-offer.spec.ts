@@ -37,6 +37,7 @@ import {
   states,
   transactions,
   withhold,
+  openTransactions,
 } from './tiny-store';
 
 /** A device whose backend waits at InitWait and follows. */
@@ -174,6 +175,7 @@ describe('publishing', () => {
       forbid(names[i]);
       begin();
       expectRefused(FAULT_STORE_ERROR);
+      expect(openTransactions).toBe(0);
       expect(own('ring-ref')).toBe('-');
       expect(states).toBe('6');
     }

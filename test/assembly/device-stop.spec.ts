@@ -124,6 +124,35 @@ describe('stop', () => {
     expect(pollTimeout()).toBe(TIMEOUT_NONE);
   });
 
+  it('says Closed before it looks at further news', () => {
+    comeUp();
+    follow(false, true);
+    xenbusStop();
+    serveOne(); // Closing is said
+    offer('state', '5');
+    offer('state', '6');
+    while (frontend.state != DEVICE_CLOSED && serveOne()) continue;
+    serveOne();
+    expect(states).toBe('3456');
+  });
+
+  it('of a backend that never let go is followed by a start that waits until it has', () => {
+    comeUp();
+    follow(true, false);
+    xenbusStop();
+    serveAll();
+    handleTimeout(CLOSE_TIMEOUT_MS);
+    serveAll();
+    follow(false, true);
+    xenbusStart();
+    serveAll();
+    expect(states).toBe('34561');
+    expectNothingLeft();
+    follow(true, true);
+    offer('state', '2');
+    expectConnected();
+  });
+
   it('without a device, or before anything was asked, is closed at once', () => {
     configureStore();
     begin();

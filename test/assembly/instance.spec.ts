@@ -157,10 +157,9 @@ describe('init', () => {
     expect(framesAtBoot).toBeGreaterThan(900);
   });
 
-  it('may have its configuration in the arena', () => {
+  it('takes its options', () => {
     configure();
-    memory.copy(ARENA, CONFIG, 48);
-    expect(init(ARENA)).toBeGreaterThan(1000);
+    boot();
     expect(frontend.closeTimeoutMs).toBe(5000);
   });
 

@@ -281,6 +281,7 @@ describe('close', () => {
     connectSocket(handle, sockaddr(80), 16);
     serve(CONNECT, 0);
     close(handle);
+    expectNothing();
     expectReleased(handle);
   });
 });

@@ -1,15 +1,17 @@
 /** Rings of sockets: their order, what they cost, and how they are kept for reuse. */
 import { attachDetached, close } from '../../assembly/pvcalls/abi';
-import { connectSocket, pollSocket, setRingOrder } from '../../assembly/pvcalls/calls';
+import { connectSocket, setRingOrder } from '../../assembly/pvcalls/calls';
 import { handleEvent } from '../../assembly/pvcalls/instance';
+import { recv } from '../../assembly/pvcalls/stream';
 import {
   INIT_FLAGS,
   INIT_FRAMES,
   INIT_REUSE,
   INIT_RING_ORDER,
+  POLLIN,
   POLLOUT,
 } from '../../assembly/wire/abi';
-import { EINPROGRESS, EINVAL, EIO, ENOBUFS } from '../../assembly/wire/errno';
+import { EAGAIN, EINPROGRESS, EINVAL, EIO, ENOBUFS } from '../../assembly/wire/errno';
 import { fake_fail_after, fake_grants, fake_ports, fake_violations } from './fake';
 import {
   boot,
@@ -17,9 +19,11 @@ import {
   expectClosed,
   expectDone,
   expectFramesBack,
+  expectReady,
   option,
   skipEvents,
   sockaddr,
+  USER,
 } from './guest';
 import {
   attach,
@@ -177,9 +181,40 @@ describe('reuse', () => {
     release(<i32>idOf(large), 0);
     const request = connect(keep, 3);
     expect(load<u32>(request, 52)).toBe(load<u32>(large, 52));
+    expect(recv(keep, USER, 1, 0)).toBe(-EAGAIN);
+    produce(pageOfRing(request), 0, 1);
     handleEvent(load<u32>(request, 56)); // its port belongs to the new socket now
-    expect(pollSocket(keep)).toBe(POLLOUT);
+    expectReady(keep, POLLIN | POLLOUT);
     expect(fake_grants()).toBe(1 + 3 + 9);
+  });
+
+  it('puts a ring of the wrong order aside, and offers it when its order is asked for', () => {
+    start(0, INIT_REUSE);
+    const first = connect(openFresh(), 1);
+    release(<i32>idOf(first), 0);
+    const second = connect(openFresh(), 2);
+    expect(idOf(second) & 0xfff).toBe(idOf(first) & 0xfff);
+    expect(load<u32>(pageOfRing(second), 128)).toBe(2);
+    expect(fake_grants()).toBe(1 + 3 + 5);
+    const third = connect(openFresh(), 1);
+    expect(pageOfRing(third)).toBe(pageOfRing(first));
+    expect(fake_grants()).toBe(1 + 3 + 5);
+  });
+
+  it('gives kept rings up when a new one finds no room', () => {
+    configure();
+    option(INIT_FLAGS, INIT_REUSE);
+    option(INIT_FRAMES, 40);
+    boot();
+    attach(4, 0);
+    const one = openFresh();
+    const two = openFresh();
+    const kept = connect(openFresh(), 4);
+    release(<i32>idOf(kept), 0);
+    connect(one, 3);
+    expect(fake_grants()).toBe(1 + 17 + 9);
+    connect(two, 3);
+    expect(fake_grants()).toBe(1 + 9 + 9);
   });
 
   it('is not asked for by a socket that has no ring', () => {

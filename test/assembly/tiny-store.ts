@@ -36,8 +36,9 @@ let port: u32 = 0;
 
 /** States that the guest wrote, as digits, in order. */
 export let states: string = '';
-/** Transactions that were started. */
+/** Transactions that were started, and those that were not ended yet. */
 export let transactions: i32 = 0;
+export let openTransactions: i32 = 0;
 /** Watches that are set. */
 export function watches(): i32 {
   return watched.length;
@@ -84,6 +85,7 @@ export function storeStart(storePort: u32): void {
   port = storePort;
   states = '';
   transactions = 0;
+  openTransactions = 0;
   conflicts = 0;
   forbidden = '';
   transactionText = '5|';
@@ -236,10 +238,12 @@ function unwatch(path: string): void {
 
 function startTransaction(): void {
   transactions += 1;
+  openTransactions += 1;
   respond(TRANSACTION_START, transactionText);
 }
 
 function endTransaction(commit: bool): void {
+  openTransactions -= 1;
   const paths = draftPaths;
   const values = draftValues;
   draftPaths = [];

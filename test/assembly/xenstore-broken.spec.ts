@@ -131,6 +131,7 @@ describe('the connection breaks, without a trap,', () => {
   });
 
   it('over a producer index beyond the ring', () => {
+    say(READ, asked(), 'a reply that would be right');
     lieAboutResponses(1025);
     expectBroken();
     start(0);

@@ -268,7 +268,8 @@ describe('policy', () => {
       { policy },
     );
     diagnostics.unsubscribe('pvcalls:backend', hear);
-    expect(messages).toMatchObject([{ event: 'fault' }, { event: 'policy' }]);
+    const answer = { event: 'answer', command: 'socket', ret: -errno.EACCES };
+    expect(messages).toMatchObject([{ event: 'fault' }, { event: 'policy' }, answer]);
   });
 });
 

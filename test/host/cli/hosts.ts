@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach } from 'vitest';
 
-import { wasReset } from '../../../host/net/was-reset.js';
+import { endOrReset } from '../../../host/backend/node-end.js';
 
 const open = new Set<net.Socket | net.Server>();
 afterEach(() => {
@@ -58,7 +58,9 @@ export class Client {
     open.add(socket);
     socket.on('data', (chunk: Buffer) => this.chunks.push(chunk));
     this.over = new Promise((resolve) => {
-      socket.once('end', () => resolve(wasReset(socket) ? 'ECONNRESET' : 'end'));
+      socket.once('end', () => {
+        endOrReset(socket, (reset) => resolve(reset ? 'ECONNRESET' : 'end'));
+      });
       socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'));
     });
   }
