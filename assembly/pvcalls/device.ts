@@ -110,7 +110,9 @@ const ASKED_STATE: u32 = 3; //        where the backend is
 /** Brings the device up, now or as soon as there is one. */
 export function deviceStart(): void {
   device.wanted = true;
-  if (device.phase == PHASE_OFF) device.phase = PHASE_WATCH;
+  if (frontend.fault == FAULT_STORE)
+    frontend.news = true; // say again that it is lost
+  else if (device.phase == PHASE_OFF) device.phase = PHASE_WATCH;
   else if (device.phase == PHASE_FIND) device.news |= NEWS_BACKEND;
   else if (device.phase == PHASE_CLOSED) restart();
   else if (device.phase >= PHASE_SAY_CLOSING) device.afresh = device.phase < PHASE_CLOSED;
@@ -190,7 +192,7 @@ export function deviceAdvance(): void {
 
 /** xenstore cannot be talked to any more: the device is lost, whatever it was doing. */
 export function deviceLostStore(): void {
-  if (device.phase == PHASE_OFF) return;
+  if (frontend.fault == FAULT_STORE) return;
   device.phase = PHASE_OFF;
   refuse(FAULT_STORE, 0);
   frontendDetach(DEVICE_FAILED);
@@ -318,7 +320,6 @@ function takePublished(): void {
 function connected(): void {
   device.phase = PHASE_CONNECTED;
   frontendAttach(maxPageOrder(), features());
-  device.news |= NEWS_STATE; // it may have changed while we said so
 }
 
 function number(): u32 {

@@ -29,7 +29,6 @@ import {
   FAULT_VERSION,
   FEATURE_RESET,
 } from '../wire/abi';
-import { RING_ORDER_MAX } from '../wire/data-ring';
 import { XS_ERROR } from '../wire/xenstore';
 
 const PART_VERSION: u32 = 0;
@@ -63,7 +62,7 @@ export function featuresBegin(v7: bool): void {
   offer.features = 0;
 }
 
-/** Largest ring order to use: the backend's, negotiated down to what a page of references holds. */
+/** Largest ring order that the backend takes. */
 export function maxPageOrder(): u32 {
   return offer.maxOrder;
 }
@@ -98,7 +97,7 @@ export function featureTake(): u32 {
   }
   if (part == PART_ORDER) {
     if (value == NOT_A_NUMBER || (value == 0 && !offer.v7)) return FAULT_MAX_PAGE_ORDER;
-    offer.maxOrder = min(value, RING_ORDER_MAX);
+    offer.maxOrder = value;
     return MORE;
   }
   if (part == PART_CALLS) return value == 1 ? MORE : FAULT_FUNCTION_CALLS;

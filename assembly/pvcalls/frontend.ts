@@ -26,7 +26,6 @@ import { EISCONN, ENOBUFS } from '../wire/errno';
 import { RING_ORDER_MAX } from '../wire/data-ring';
 import { REQUEST_SIZE } from '../wire/pvcalls';
 import { dropRequests } from './requests';
-import { dropWarm } from './rings';
 import { killSockets } from './release';
 
 @unmanaged
@@ -137,7 +136,6 @@ export function frontendDetach(state: u32): void {
     frontend.page = 0;
   }
   dropRequests();
-  dropWarm();
   retryParked(); // rings that the backend kept for reuse and has let go of just now
   become(state);
 }

@@ -83,7 +83,7 @@ export function released(socket: Socket, ret: i32): void {
     socket.partner = 0;
     forget(partner);
   }
-  if (socket.kept && ret == 0) keepWarm(socket);
+  if (!socket.ringed || (socket.kept && ret == 0)) keepWarm(socket);
   else dropRing(socket);
   socket.result = ret;
   if (socket.silent) giveSocket(socket);
@@ -107,6 +107,7 @@ export function killSockets(): void {
   for (let index: u32 = 0; index < socketsCount(); index++) {
     const socket = socketAt(index);
     const state = <u32>socket.state;
+    if (!socket.ringed) dropRing(socket); // one that was kept warm
     if (state == STATE_FREE || state == STATE_RESERVED || socket.ready & READY_CLOSED) continue;
     socket.inFlight = 0;
     if (state == STATE_DRAINING || state == STATE_RELEASING) {

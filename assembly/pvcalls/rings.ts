@@ -32,6 +32,7 @@ export function takeRing(socket: Socket, order: u32, backend: u32, v7: bool, fir
     if (result < 0 && dropWarm()) result = makeRing(socket, order, backend);
     if (result < 0) return result;
   }
+  socket.ringed = true;
   describe(socket, v7);
   byteRingInit(socket, first);
   return 0;
@@ -39,6 +40,7 @@ export function takeRing(socket: Socket, order: u32, backend: u32, v7: bool, fir
 
 /** Keeps the ring of a socket that is being freed, for a later one. */
 export function keepWarm(socket: Socket): void {
+  socket.ringed = false;
   enlist(socket, LIST_WARM);
 }
 
@@ -48,6 +50,7 @@ export function dropRing(socket: Socket): void {
   closePort(socket.port);
   releaseFrames(socket.page, (1 << socket.order) + 1);
   socket.page = 0;
+  socket.ringed = false;
 }
 
 /** Drops every ring that no socket uses. Whether there was one. */
@@ -65,7 +68,7 @@ function makeRing(socket: Socket, order: u32, backend: u32): i32 {
   const count: u32 = (1 << order) + 1;
   const page = takeFrames(count);
   if (page == 0) return -ENOBUFS;
-  memory.fill(page, 0, PAGE_SIZE);
+  memory.fill(page, 0, count * PAGE_SIZE); // the backend reads what an earlier life left here
   let result = grantFrames(backend, page, count);
   if (result >= 0) result = openPort(backend, OWNER_SOCKETS + indexOf(socket));
   if (result < 0) {

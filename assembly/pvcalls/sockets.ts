@@ -62,6 +62,7 @@ export class Socket extends ByteRing {
   passiveWant: u8; //     PVCALLS_POLL or PVCALLS_ACCEPT, or OP_NONE
   pollReady: bool; //     POLL said a connection waits
   connectable: bool; //   SOCKET was answered well
+  ringed: bool; //        its data ring is its own; else one may be kept warm here
   kept: bool; //          RELEASE has told the backend that the ring will be offered again
   silent: bool; //        the embedder never saw the handle: no event when it closes
   finished: u8; //        the command that READY_DONE is about
@@ -172,6 +173,7 @@ export function takeSocket(state: u32): i32 {
   socket.connectable = false;
   socket.silent = false;
   socket.kept = false;
+  socket.ringed = false;
   socket.partner = 0;
   socket.error = 0;
   socket.acceptError = 0;

@@ -17,25 +17,11 @@ import {
   SPAN_SIZE,
   SPANS_MAX,
 } from '../wire/abi';
-import { FAULT_IN_ERROR, FAULT_IN_PROD, FAULT_OUT_CONS, FAULT_OUT_ERROR } from '../wire/abi';
 import { EAGAIN, EBADF, EINVAL, EIO, ENOTCONN, EPIPE } from '../wire/errno';
-import { IN_ERROR, IN_PROD, OUT_CONS, OUT_ERROR } from '../wire/data-ring';
-import {
-  BAD,
-  consumeIn,
-  copyIn,
-  copyOut,
-  inAddress,
-  loadInError,
-  loadOutError,
-  outAddress,
-  publishOut,
-  readable,
-  writable,
-} from '../ring/byte-ring';
+import { consumeIn, copyIn, copyOut, inAddress, outAddress, publishOut } from '../ring/byte-ring';
 import { distance } from '../ring/serial';
 import { notify } from './frontend';
-import { faulty } from './ready';
+import { look } from './ready';
 import { Socket, socketOf, STATE_CONNECTED, STATE_RESERVED } from './sockets';
 
 /** A connected socket, with what it may do now in `allowed`; or null and the errno in `allowed`. */
@@ -56,14 +42,11 @@ function sender(handle: u32): Socket | null {
   allowed = socket.error;
   if (allowed != 0) return null;
   allowed = -EIO;
-  if (loadOutError(socket) == BAD && !faulty(socket, FAULT_OUT_ERROR, OUT_ERROR)) return null;
+  if (!look(socket)) return null;
   allowed = socket.outError == -ENOTCONN ? -EPIPE : socket.outError;
   if (allowed != 0) return null;
-  const room = writable(socket);
-  allowed = -EIO;
-  if (room == BAD && !faulty(socket, FAULT_OUT_CONS, OUT_CONS)) return null;
-  allowed = <i32>room;
-  if (room != 0) return socket;
+  allowed = <i32>(socket.size - distance(socket.outProd, socket.outCons));
+  if (allowed != 0) return socket;
   socket.armed |= <u8>POLLOUT;
   allowed = -EAGAIN;
   return null;
@@ -74,11 +57,9 @@ function receiver(handle: u32): Socket | null {
   const socket = connected(handle);
   if (socket === null) return null;
   allowed = -EIO;
-  if (loadInError(socket) == BAD && !faulty(socket, FAULT_IN_ERROR, IN_ERROR)) return null;
-  const ready = readable(socket);
-  if (ready == BAD && !faulty(socket, FAULT_IN_PROD, IN_PROD)) return null;
-  allowed = <i32>ready;
-  if (ready != 0) return socket;
+  if (!look(socket)) return null;
+  allowed = <i32>distance(socket.inProd, socket.inCons);
+  if (allowed != 0) return socket;
   if (socket.inError != 0) {
     allowed = socket.inError == -ENOTCONN ? 0 : socket.inError;
   } else if (socket.error != 0) {

@@ -119,7 +119,7 @@ function encodeBody(at: usize, socket: Socket, command: u32): void {
       encodeConnect(at, addr, socket.addrSize, socket.ref, socket.port);
       break;
     case PVCALLS_RELEASE:
-      socket.kept = (frontend.flags & INIT_REUSE) != 0 && socket.page != 0 && framesPlenty();
+      socket.kept = (frontend.flags & INIT_REUSE) != 0 && socket.ringed && framesPlenty();
       encodeRelease(at, socket.kept, socket.reset);
       break;
     case PVCALLS_BIND:

@@ -238,10 +238,11 @@ describe('on a data ring', () => {
     attach(4, 0);
     const handle = openConnected(1);
     produce(dataPage, 0, 4096);
+    expect(recv(handle, USER, 4096, 0)).toBe(4096);
     store<u32>(dataPage, 0, 64); // out_cons 0 while out_prod still is 0xfffffff0: a lie
     handleEvent(dataPort);
     expectDevice(DEVICE_FAILED, FAULT_OUT_CONS);
-    expect(recv(handle, USER, 4096, 0)).toBe(4096);
+    expect(recv(handle, USER, 4096, 0)).toBe(-EIO);
   });
 
   it('is found while close waits for the backend too', () => {

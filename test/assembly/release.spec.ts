@@ -239,6 +239,15 @@ describe('close', () => {
     expectReleased(handle);
   });
 
+  it('that was cut off by its deadline asks for a reset: it must not look whole', () => {
+    start(FEATURE_RESET, 0);
+    const handle = openConnected(1);
+    sendBytes(handle, 100);
+    close(handle);
+    handleTimeout(CLOSE_TIMEOUT_MS);
+    expect(load<u8>(take(RELEASE), 17)).toBe(1);
+  });
+
   it('waits no longer than until an error of the sending side', () => {
     const handle = openConnected(1);
     sendBytes(handle, 100);

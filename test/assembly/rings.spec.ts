@@ -204,17 +204,19 @@ describe('reuse', () => {
   it('gives kept rings up when a new one finds no room', () => {
     configure();
     option(INIT_FLAGS, INIT_REUSE);
-    option(INIT_FRAMES, 40);
+    option(INIT_FRAMES, 44);
     boot();
     attach(4, 0);
     const one = openFresh();
     const two = openFresh();
+    const three = openFresh();
     const kept = connect(openFresh(), 4);
     release(<i32>idOf(kept), 0);
     connect(one, 3);
-    expect(fake_grants()).toBe(1 + 17 + 9);
     connect(two, 3);
-    expect(fake_grants()).toBe(1 + 9 + 9);
+    expect(fake_grants()).toBe(1 + 17 + 9 + 9);
+    connect(three, 3);
+    expect(fake_grants()).toBe(1 + 9 + 9 + 9);
   });
 
   it('is not asked for by a socket that has no ring', () => {

@@ -163,6 +163,7 @@ export const EXPRESSIONS: Record<string, Record<string, Expressions>> = {
 /** Constants that no header of Xen or of the C library has, and why. */
 export const OURS: Record<string, Record<string, string> | string> = {
   abi: 'the ABI between the core and its embedder is ours; docs/abi.md is held against the wasm',
+  dom0less: "the wiki has the port at 4 and 'go' at 0; the rest, and the module's ABI, is ours",
   errno: {
     ERESTARTSYS: "Linux's kernel keeps it to itself, and its backend sends it all the same",
   },
