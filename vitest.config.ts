@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** A test that takes longer hangs, unless it says otherwise. `npm run test:long` takes its time. */
 const timeoutMs = process.env['PVCALLS_LONG'] ? 1_800_000 : 30_000;
 
-/** One project per npm script: `test`, `test:native`, `test:peers`. */
-function project(name: string, include: string[]) {
+/** One project per npm script: `test`, `test:native`, `test:peers`, `test:xen`. */
+function project(name: string, include: string[], more: { fileParallelism?: boolean } = {}) {
   return {
     extends: true as const,
     test: {
@@ -13,6 +13,7 @@ function project(name: string, include: string[]) {
       globalSetup: 'test/global-setup.ts',
       testTimeout: timeoutMs,
       hookTimeout: timeoutMs,
+      ...more,
     },
   };
 }
@@ -25,6 +26,8 @@ export default defineConfig({
       project('host', ['test/{host,sim,model}/**/*.test.ts']),
       project('native', ['test/native/**/*.test.ts']),
       project('peers', ['test/peers/**/*.test.ts']),
+      // An emulated machine takes a processor of its own: one after the other.
+      project('xen', ['test/xen/**/*.test.ts'], { fileParallelism: false }),
     ],
   },
 });

@@ -7,7 +7,8 @@ import { check, format } from './check.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { Failure, explain, progress } from './report.mjs';
 import { ROOT } from './run.mjs';
-import { test, testLong, testNative, testPeers } from './test.mjs';
+import { setUpXen } from '../metal/setup.mjs';
+import { test, testLong, testNative, testPeers, testXen } from './test.mjs';
 import { writeVectors } from './vectors.mjs';
 
 const CLI = new URL('../../build/host/cli.js', import.meta.url);
@@ -20,7 +21,9 @@ const TASKS = {
   test,
   'test:native': testNative,
   'test:peers': testPeers,
+  'test:xen': testXen,
   'test:long': testLong,
+  'xen:setup': setUpXen,
   check,
   format,
   build: async (args) => {

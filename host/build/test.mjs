@@ -11,6 +11,7 @@ import { build } from './build.mjs';
 import { filesBelow } from './freshness.mjs';
 import { Failure, progress } from './report.mjs';
 import { ROOT, inModules, show } from './run.mjs';
+import { requireXen } from '../metal/setup.mjs';
 import { NATIVE_TOOLS, PEER_TOOLS, requireTools } from './tools.mjs';
 
 const REPORTS = `${ROOT}build/reports`;
@@ -31,8 +32,15 @@ export async function test(args) {
 /** `npm run test:native`: against a C compiler and Xen's own headers. @param {string[]} args */
 export async function testNative(args) {
   requireTools(NATIVE_TOOLS);
-  await build(['core']);
+  await build(['core', 'dom0less']);
   return vitest('native', args);
+}
+
+/** `npm run test:xen`: guests under real Xen, in QEMU. @param {string[]} args */
+export async function testXen(args) {
+  requireXen();
+  await build(['core', 'dom0less']);
+  return vitest('xen', args);
 }
 
 /** `npm run test:peers`: real programs through the command line. @param {string[]} args */

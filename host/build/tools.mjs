@@ -21,6 +21,14 @@ export const PEER_TOOLS = [
   { package: 'redis-tools', command: 'redis-benchmark' },
 ];
 
+/** What boots guests under real Xen. @type {Tool[]} */
+export const XEN_TOOLS = [
+  { package: 'qemu-system-arm', command: 'qemu-system-aarch64' },
+  { package: 'device-tree-compiler', command: 'dtc' },
+  { package: 'gcc-aarch64-linux-gnu', command: 'aarch64-linux-gnu-gcc' },
+  { package: 'libxen-dev', file: '/usr/include/xen/io/pvcalls.h' },
+];
+
 /** @param {Tool} tool */
 function isThere({ command, file }) {
   if (file) return existsSync(file);
@@ -28,9 +36,14 @@ function isThere({ command, file }) {
   return folders.some((folder) => existsSync(`${folder}/${command}`));
 }
 
+/** @param {Tool[]} tools @returns {Tool[]} */
+export function missingTools(tools) {
+  return tools.filter((tool) => !isThere(tool));
+}
+
 /** Fails with exit code 2 and the line that installs what is missing. @param {Tool[]} tools */
 export function requireTools(tools) {
-  const missing = tools.filter((tool) => !isThere(tool));
+  const missing = missingTools(tools);
   if (missing.length === 0) return;
   const names = missing.map(({ command, file }) => command ?? file).join(', ');
   const packages = missing.map((tool) => tool.package).join(' ');

@@ -1,0 +1,13 @@
+/* Names of functions, for a panic. */
+#include <stddef.h>
+
+#include "symbols.h"
+
+const char *symbol_at(uint64_t address)
+{
+    const char *name = "a function without a name";
+    const struct symbol *symbol = symbols;
+    for (; symbol != NULL && symbol->name != NULL && symbol->address <= address; symbol++)
+        name = symbol->name;
+    return name;
+}
