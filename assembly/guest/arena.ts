@@ -128,6 +128,13 @@ export function refOf(address: usize): u32 {
   return load<u32>(arena.refs + (frameIndex(address) << 2));
 }
 
+/** Ends the grant of one frame. False while the peer maps it. */
+export function endAccess(address: usize): bool {
+  const frame = frameIndex(address);
+  endGrants(frame, frame + 1);
+  return load<u32>(arena.refs + (frame << 2)) == NO_REF;
+}
+
 /** Ends the grants of frames and gives them back; what the peer still maps is parked instead. */
 export function releaseFrames(address: usize, count: u32): void {
   const from = frameIndex(address);
@@ -147,8 +154,7 @@ export function retryParked(): void {
     const word = load<u32>(arena.waiting + ((frame >> 5) << 2));
     if (word == 0) frame |= 31;
     else if (word & (1 << (frame & 31))) {
-      endGrants(frame, frame + 1);
-      if (load<u32>(arena.refs + (frame << 2)) != NO_REF) continue;
+      if (!endAccess(arena.first + ((<usize>frame) << PAGE_SHIFT))) continue;
       clearBit(arena.waiting, frame);
       arena.parked -= 1;
       giveBack(frame);

@@ -47,13 +47,9 @@ export function putName(at: usize, low: u64, high: u64): usize {
 
 /** Writes a number in decimal. Result: the address after it. */
 export function putDecimal(at: usize, value: u32): usize {
-  let divisor: u32 = 1;
-  while (value / divisor >= 10) divisor *= 10;
-  for (; divisor != 0; divisor /= 10) {
-    store<u8>(at, <u8>(48 + ((value / divisor) % 10)));
-    at += 1;
-  }
-  return at;
+  const last = value >= 10 ? putDecimal(at, value / 10) : at;
+  store<u8>(last, <u8>(48 + (value % 10)));
+  return last + 1;
 }
 
 /** No number stands there. */

@@ -31,6 +31,7 @@ import { complete, ready } from './ready';
 import { released, releaseSocket, startTimer } from './release';
 import { countLong, giveRequest, NO_OWNER, requestOf } from './requests';
 import { dropRing } from './rings';
+import { want } from './submit';
 import {
   bit,
   enlist,
@@ -118,8 +119,8 @@ function created(socket: Socket, ret: i32): void {
     return;
   }
   socket.connectable = true;
-  if (socket.state == STATE_CONNECTING) enlist(socket, LIST_CONNECT);
-  else if (socket.state == STATE_BINDING) enlist(socket, LIST_CONTROL);
+  if (socket.state == STATE_CONNECTING) want(socket, LIST_CONNECT);
+  else if (socket.state == STATE_BINDING) want(socket, LIST_CONTROL);
 }
 
 function polled(socket: Socket, ret: i32): void {

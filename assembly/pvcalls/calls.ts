@@ -36,7 +36,7 @@ import { look, pollMask } from './ready';
 import { frontend, v7 } from './frontend';
 import { requestsLost } from './requests';
 import { takeRing } from './rings';
-import { PASSIVE_MAX, pump } from './submit';
+import { PASSIVE_MAX, pump, want } from './submit';
 import {
   bit,
   enlist,
@@ -68,7 +68,7 @@ export function openSocket(domain: u32, type: u32, protocol: u32): i32 {
   if (index < 0) return index;
   const socket = socketAt(index);
   socket.wantedOrder = <u8>frontend.ringOrder;
-  enlist(socket, LIST_CONTROL);
+  want(socket, LIST_CONTROL);
   pump();
   return <i32>handleOf(socket);
 }
@@ -106,7 +106,7 @@ export function connectSocket(handle: u32, addr: usize, size: u32): i32 {
   if (result < 0) return result;
   socket.state = <u8>STATE_CONNECTING;
   socket.op = <u8>PVCALLS_CONNECT;
-  if (socket.connectable) enlist(socket, LIST_CONNECT);
+  if (socket.connectable) want(socket, LIST_CONNECT);
   pump();
   return -EINPROGRESS;
 }
@@ -136,7 +136,7 @@ export function listenSocket(handle: u32, backlog: u32): i32 {
 
 function startControl(socket: Socket, command: u32): i32 {
   socket.op = <u8>command;
-  if (socket.connectable) enlist(socket, LIST_CONTROL);
+  if (socket.connectable) want(socket, LIST_CONTROL);
   pump();
   return -EINPROGRESS;
 }
@@ -188,7 +188,7 @@ function wantPassive(listener: Socket, command: u32): void {
 }
 
 /** Whether ACCEPT or POLL is in flight. */
-function passiveBusy(listener: Socket): bool {
+export function passiveBusy(listener: Socket): bool {
   return ((<u32>listener.inFlight) & (bit(PVCALLS_ACCEPT) | bit(PVCALLS_POLL))) != 0;
 }
 

@@ -25,7 +25,6 @@ import {
 import { EISCONN, ENOBUFS } from '../wire/errno';
 import { RING_ORDER_MAX } from '../wire/data-ring';
 import { REQUEST_SIZE } from '../wire/pvcalls';
-import { dropRequests } from './requests';
 import { killSockets } from './release';
 
 @unmanaged
@@ -49,7 +48,7 @@ export class Frontend {
   tickAt: u32; //         when LIST_TIMED is looked at again, if it has members
   tickMs: u32; //         how long the last pause was
   parkedAt: u32; //       when parked frames are tried again, if there are any
-  sent: u32; //           counters from here on
+  sent: u32; //           counters from here on, in the order of struct counters
   answered: u32;
   notified: u32;
   handled: u32;
@@ -101,7 +100,6 @@ export function frontendOffer(backend: u32): i32 {
   frontend.backend = backend;
   frontend.fault = FAULT_NONE;
   frontend.faultValue = 0;
-  dropRequests();
   become(DEVICE_CONNECTING);
   return 0;
 }
@@ -135,7 +133,6 @@ export function frontendDetach(state: u32): void {
     releaseFrames(frontend.page, 1);
     frontend.page = 0;
   }
-  dropRequests();
   retryParked(); // rings that the backend kept for reuse and has let go of just now
   become(state);
 }

@@ -9,8 +9,9 @@ import { reached } from '../ring/serial';
 import { DEVICE_CONNECTED, FEATURE_RESET } from '../wire/abi';
 import { EIO } from '../wire/errno';
 import { frontend } from './frontend';
-import { orphanRequests } from './requests';
-import { dropRing, keepWarm } from './rings';
+import { dropRequests, orphanRequests } from './requests';
+import { dropRing } from './rings';
+import { want } from './submit';
 import { complete, look, ready } from './ready';
 import {
   enlist,
@@ -71,7 +72,7 @@ export function releaseSocket(socket: Socket, reset: bool): void {
   socket.state = <u8>STATE_RELEASING;
   socket.reset = reset && (frontend.features & FEATURE_RESET) != 0;
   if (unheard || frontend.state != DEVICE_CONNECTED) released(socket, 0);
-  else enlist(socket, LIST_RELEASE);
+  else want(socket, LIST_RELEASE);
 }
 
 /** RELEASE is answered, or will never be. Everything of the socket goes; the handle last. */
@@ -83,8 +84,8 @@ export function released(socket: Socket, ret: i32): void {
     socket.partner = 0;
     forget(partner);
   }
-  if (!socket.ringed || (socket.kept && ret == 0)) keepWarm(socket);
-  else dropRing(socket);
+  if (socket.ringed && (!socket.kept || ret != 0)) dropRing(socket);
+  socket.ringed = false; // what is left of a ring is warm, once the entry is free
   socket.result = ret;
   if (socket.silent) giveSocket(socket);
   else ready(socket, READY_CLOSED);
@@ -102,14 +103,16 @@ function forget(partner: Socket): void {
   }
 }
 
-/** The device is gone: waiters get EIO, closing sockets are closed. */
+/** The device is gone: waiters get EIO, closing sockets are closed, no answer is awaited. */
 export function killSockets(): void {
+  dropRequests();
   for (let index: u32 = 0; index < socketsCount(); index++) {
     const socket = socketAt(index);
     const state = <u32>socket.state;
     if (!socket.ringed) dropRing(socket); // one that was kept warm
     if (state == STATE_FREE || state == STATE_RESERVED || socket.ready & READY_CLOSED) continue;
     socket.inFlight = 0;
+    socket.connectable = false; // the next backend has never heard of it
     if (state == STATE_DRAINING || state == STATE_RELEASING) {
       quiet(socket);
       socket.state = <u8>STATE_RELEASING;

@@ -6,7 +6,7 @@
  * What the indexes page says of order and references is written once and never read back: they are
  * derived from the socket and the arena's own table. Spec: pvcalls, "Data ring interface".
  */
-import { grantFrames, refOf, releaseFrames, takeFrames } from '../guest/arena';
+import { endAccess, grantFrames, refOf, releaseFrames, takeFrames } from '../guest/arena';
 import { closePort, openPort, OWNER_SOCKETS, setOwner } from '../guest/events';
 import { ByteRing, byteRingInit } from '../ring/byte-ring';
 import { storeIndex } from '../ring/order';
@@ -38,12 +38,6 @@ export function takeRing(socket: Socket, order: u32, backend: u32, v7: bool, fir
   return 0;
 }
 
-/** Keeps the ring of a socket that is being freed, for a later one. */
-export function keepWarm(socket: Socket): void {
-  socket.ringed = false;
-  enlist(socket, LIST_WARM);
-}
-
 /** Closes the port, ends the grants, gives the frames back. Nothing happens without a ring. */
 export function dropRing(socket: Socket): void {
   if (socket.page == 0) return;
@@ -53,13 +47,20 @@ export function dropRing(socket: Socket): void {
   socket.ringed = false;
 }
 
-/** Drops every ring that no socket uses. Whether there was one. */
-export function dropWarm(): bool {
+/**
+ * Drops the warm rings that the backend has let go of: one that it keeps mapped would only park its
+ * frames, and can still be used. Whether anything was dropped.
+ */
+function dropWarm(): bool {
   let dropped = false;
-  for (let holder = takeList(LIST_WARM); holder !== null; holder = takeList(LIST_WARM)) {
+  for (let looked = socketsCount(); looked > 0; looked--) {
+    const holder = takeList(LIST_WARM);
+    if (holder === null) break;
     if (holder.state != STATE_FREE || holder.page == 0) continue;
-    dropRing(holder);
-    dropped = true;
+    if (endAccess(holder.page)) {
+      dropRing(holder);
+      dropped = true;
+    } else enlist(holder, LIST_WARM);
   }
   return dropped;
 }
@@ -108,7 +109,7 @@ function putAside(socket: Socket): void {
     const other = socketAt(index);
     if (other.state != STATE_FREE || other.page != 0) continue;
     moveRing(other, socket);
-    return keepWarm(other);
+    return enlist(other, LIST_WARM);
   }
   dropRing(socket);
 }

@@ -51,8 +51,9 @@ const NO_SOCKET: u32 = 0xffff;
 
 @unmanaged
 export class Socket extends ByteRing {
-  state: u8;
-  linked: u8; //          bit per list it is in
+  generation: u32;
+  linked: u8; //          bit per list it is in, across lives of the entry
+  state: u8; //           from here to `result` all is 0 in a new life
   ready: u8; //           READY_* bits
   armed: u8; //           POLL* bits the embedder waits for
   inFlight: u8; //        bit per command sent and not answered
@@ -67,10 +68,9 @@ export class Socket extends ByteRing {
   silent: bool; //        the embedder never saw the handle: no event when it closes
   finished: u8; //        the command that READY_DONE is about
   partner: u16; //        of a listener: the entry + 1 offered with ACCEPT; free: next free entry
-  generation: u32;
-  result: i32; //         of `finished`, or of RELEASE
   acceptError: i32; //    what the next accept() returns once, or 0
   error: i32; //          sticky: what every further call returns
+  result: i32; //         of `finished`, or of RELEASE
   due: u32; //            ms: when draining ends or the retry comes
   backlog: u32;
   addrSize: u32;
@@ -162,29 +162,20 @@ export function takeSocket(state: u32): i32 {
   const socket = socketAt(index);
   table.freeHead = socket.partner;
   table.used += 1;
+  const first = offsetof<Socket>('state');
+  memory.fill(changetype<usize>(socket) + first, 0, offsetof<Socket>('result') - first);
   socket.state = <u8>state;
-  socket.ready = 0;
-  socket.armed = 0;
-  socket.inFlight = 0;
   socket.op = <u8>OP_NONE;
-  socket.reset = false;
   socket.passiveWant = <u8>OP_NONE;
-  socket.pollReady = false;
-  socket.connectable = false;
-  socket.silent = false;
-  socket.kept = false;
-  socket.ringed = false;
-  socket.partner = 0;
-  socket.error = 0;
-  socket.acceptError = 0;
   return <i32>index;
 }
 
-/** Gives the entry back; its handle is stale from here on. */
+/** Gives the entry back; its handle is stale from here on, a ring it still has is warm. */
 export function giveSocket(socket: Socket): void {
   socket.state = <u8>STATE_FREE;
   socket.generation = socket.generation == GENERATION_MAX ? 1 : socket.generation + 1;
   table.used -= 1;
+  if (socket.page != 0) enlist(socket, LIST_WARM);
   pushFree(indexOf(socket));
 }
 

@@ -30,6 +30,7 @@ import { commands, frontend, notify } from './frontend';
 import { countLong, requestsPassive, requestsSlow, takeRequest } from './requests';
 import {
   bit,
+  enlist,
   handleOf,
   indexOf,
   LIST_CONNECT,
@@ -38,6 +39,7 @@ import {
   LIST_RELEASE,
   OP_NONE,
   peekList,
+  READY_CLOSED,
   Socket,
   socketAt,
   STATE_CONNECTING,
@@ -53,6 +55,12 @@ const RELEASE_SLOTS: u32 = 2;
 /** Slots that CONNECT, ACCEPT and POLL together may hold, and ACCEPT and POLL alone. */
 export const LONG_MAX: u32 = 28;
 export const PASSIVE_MAX: u32 = 24;
+
+/** The socket waits for a slot, for as long as a command may take. */
+export function want(socket: Socket, list: u32): void {
+  socket.due = frontend.now + frontend.commandTimeoutMs;
+  enlist(socket, list);
+}
 
 /** Sends what can be sent, in one batch with one notification. */
 export function pump(): void {
@@ -80,7 +88,8 @@ function admitted(list: u32): bool {
 function submit(socket: Socket, list: u32): void {
   const state = <u32>socket.state;
   if (list == LIST_RELEASE) {
-    if (state == STATE_RELEASING) send(socket, PVCALLS_RELEASE);
+    const closed = (socket.ready & (<u8>READY_CLOSED)) != 0; // it is over, but not yet told
+    if (state == STATE_RELEASING && !closed) send(socket, PVCALLS_RELEASE);
   } else if (state == STATE_FREE || state >= STATE_RESERVED || socket.error != 0) {
     return;
   } else if (list == LIST_CONTROL) {

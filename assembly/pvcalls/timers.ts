@@ -12,17 +12,24 @@ import { RING_SIZE } from '../wire/ring';
 import { frontend } from './frontend';
 import { complete } from './ready';
 import { keepDraining, released } from './release';
-import { NO_OWNER, Request, requestAt, requestsInFlight } from './requests';
+import { passiveBusy } from './calls';
+import { NO_OWNER, Request, requestAt } from './requests';
 import {
   enlist,
+  LIST_CONNECT,
   LIST_PASSIVE,
+  LIST_RELEASE,
   LIST_TIMED,
   OP_NONE,
   peekList,
+  READY_CLOSED,
   Socket,
   socketAt,
   STATE_DRAINING,
+  STATE_FREE,
   STATE_LISTENING,
+  STATE_RELEASING,
+  STATE_RESERVED,
   takeList,
 } from './sockets';
 
@@ -42,22 +49,39 @@ export function runTimers(): void {
     frontend.parkedAt = now + PARKED_RETRY_MS; // moves along while nothing is parked
     retryParked();
   }
-  if (requestsInFlight() == 0) return;
-  for (let slot: u32 = 0; slot < RING_SIZE; slot++) {
-    const request = requestAt(slot);
-    if (request.reqId != 0 && request.timed && reached(now, request.deadline)) giveUp(request);
-  }
+  deadlines(true);
 }
 
 /** Milliseconds until runTimers has something to do, or TIMEOUT_NONE. */
 export function nextTimeout(): u32 {
-  let next = TIMEOUT_NONE;
-  if (peekList(LIST_TIMED) !== null) next = until(frontend.tickAt);
+  let next = deadlines(false);
+  if (peekList(LIST_TIMED) !== null) next = min(next, until(frontend.tickAt));
   if (framesParked() != 0) next = min(next, until(frontend.parkedAt));
-  if (requestsInFlight() == 0) return next;
+  return next;
+}
+
+/**
+ * Goes over the deadlines of commands, sent or waiting for a slot, and with `act` gives up those
+ * that have passed. Result: milliseconds until the next one.
+ */
+function deadlines(act: bool): u32 {
+  let next = TIMEOUT_NONE;
+  if (frontend.commandTimeoutMs == 0) return next;
   for (let slot: u32 = 0; slot < RING_SIZE; slot++) {
     const request = requestAt(slot);
-    if (request.reqId != 0 && request.timed) next = min(next, until(request.deadline));
+    if (request.reqId == 0 || !request.timed) continue;
+    if (act && reached(frontend.now, request.deadline)) giveUp(request);
+    else next = min(next, until(request.deadline));
+  }
+  for (let list = LIST_RELEASE; list <= LIST_CONNECT; list++) {
+    for (let first = peekList(list); first !== null; first = peekList(list)) {
+      if (!act || !reached(frontend.now, first.due)) {
+        next = min(next, until(first.due)); // the list is in the order of its deadlines
+        break;
+      }
+      takeList(list);
+      timeOut(first);
+    }
   }
   return next;
 }
@@ -74,7 +98,7 @@ function lookAtTimed(): void {
     if (first === null || first === stay) return;
     takeList(LIST_TIMED);
     if (first.state == STATE_LISTENING) {
-      if (first.passiveWant != OP_NONE) enlist(first, LIST_PASSIVE);
+      if (first.passiveWant != OP_NONE && !passiveBusy(first)) enlist(first, LIST_PASSIVE);
     } else if (first.state == STATE_DRAINING) {
       if (!keepDraining(first)) continue;
       enlist(first, LIST_TIMED);
@@ -88,13 +112,19 @@ function giveUp(request: Request): void {
   request.timed = false;
   if (request.owner == NO_OWNER) return;
   const socket = socketAt(request.owner);
-  if (request.command == PVCALLS_RELEASE) {
-    released(socket, -ETIMEDOUT);
-  } else if (socket.error == 0 && socket.op != OP_NONE) {
+  const releasing = socket.state == STATE_RELEASING; // then only RELEASE is waited for
+  if (releasing == (request.command == PVCALLS_RELEASE)) timeOut(socket);
+}
+
+/** What the socket waits for has taken too long. */
+function timeOut(socket: Socket): void {
+  const state = <u32>socket.state;
+  if (state == STATE_RELEASING) {
+    if (!(socket.ready & (<u8>READY_CLOSED))) released(socket, -ETIMEDOUT);
+  } else if (state == STATE_FREE || state >= STATE_RESERVED || socket.error != 0) {
+    return;
+  } else if (socket.op != OP_NONE || !socket.connectable) {
     socket.error = -ETIMEDOUT;
-    complete(socket, <u32>socket.op, -ETIMEDOUT);
-  } else if (socket.error == 0 && request.command == PVCALLS_SOCKET) {
-    socket.error = -ETIMEDOUT;
-    complete(socket, PVCALLS_SOCKET, -ETIMEDOUT);
+    complete(socket, socket.op == OP_NONE ? PVCALLS_SOCKET : <u32>socket.op, -ETIMEDOUT);
   }
 }

@@ -72,12 +72,14 @@ export class ActiveSockets {
 
   /**
    * RELEASE of a connected socket. What the guest had not read makes it a reset, as a kernel does;
-   * what it had written and the kernel not taken is dropped.
+   * so does what it had written and the kernel not taken, for that is dropped, and a stream that was
+   * cut off must not look whole. Linux's backend ends it in order.
    */
   release(state: Active, wish: { reuse: boolean; reset: boolean }): void {
     const { guest } = this;
     const extensions = guest.rules.extensions;
-    const reset = (extensions && wish.reset) || state.pump.unfinished.unread;
+    const { unread, unsent } = state.pump.unfinished;
+    const reset = unread || (extensions && (wish.reset || unsent));
     state.pump.close(reset);
     if (extensions && wish.reuse && guest.keepsReused) guest.channels.keep(state.channel);
     else guest.channels.close(state.channel);

@@ -39,7 +39,7 @@ export async function testNative(args) {
 /** `npm run test:xen`: guests under real Xen, in QEMU. @param {string[]} args */
 export async function testXen(args) {
   requireXen();
-  await build(['core', 'dom0less']);
+  await build(['core', 'dom0less', 'host']);
   return vitest('xen', args);
 }
 

@@ -1,6 +1,6 @@
 /**
  * What goes wrong, as a sentence for a person: what was tried, what it met, what can be done.
- * Exit codes: 1 the work failed, 2 the command was given wrongly.
+ * Exit codes: 1 the work failed, 2 the command was given wrongly, or what it needs is missing.
  */
 
 /** An expected failure; its message is the whole sentence. */
@@ -10,6 +10,11 @@ export class Failure extends Error {
 
 /** The arguments are wrong: the message says how, and what is accepted. */
 export class UsageError extends Failure {
+  override readonly exitCode = 2;
+}
+
+/** Something has to be installed or set up first: the message says how. */
+export class MissingError extends Failure {
   override readonly exitCode = 2;
 }
 

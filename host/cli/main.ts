@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command line: `pvcalls VERB [arguments]`. Exit codes: 0 done, 1 failed, 2 given wrongly;
- * 128 plus a signal's number when `demo` or `get` was interrupted.
+ * The command line: `pvcalls VERB [arguments]`. Exit codes: 0 done, 1 failed, 2 given wrongly or
+ * something is missing; 128 plus a signal's number when `demo`, `get` or `xen` was interrupted.
+ * `xen` ends with a guest's exit code.
  */
 import { demoVerb } from './demo.js';
 import { exposeVerb } from './expose.js';
@@ -14,8 +15,9 @@ import { Output } from './output.js';
 import { Stop } from './stop.js';
 import type { Verb } from './verb.js';
 import { VERSION } from './version.js';
+import { xenVerb } from './xen.js';
 
-const VERBS: readonly Verb[] = [demoVerb, getVerb, forwardVerb, exposeVerb, lsVerb];
+const VERBS: readonly Verb[] = [demoVerb, getVerb, forwardVerb, exposeVerb, lsVerb, xenVerb];
 
 const HELP = `pvcalls ${VERSION}: POSIX socket calls of Xen guests, made in another domain
 
@@ -27,7 +29,8 @@ Options of all verbs:
 ${describeOptions(['json', 'quiet', 'help', 'version'])}
 
 Exit codes: 0 done, 1 failed, 2 given wrongly. SIGINT and SIGTERM end forward and expose with 0,
-demo and get with 128 plus the signal's number; a second one ends at once.
+demo, get and xen with 128 plus the signal's number; a second one ends at once. xen ends with the
+guest's exit code, or with 124 when its time limit came.
 
 pvcalls VERB --help shows the arguments, options and examples of a verb.
 From the repository: npm start -- VERB ...; without a verb, npm start is the demo.
@@ -60,7 +63,8 @@ async function main([name, ...args]: string[]): Promise<number> {
     throw new UsageError(`${verb.name} takes ${verb.usage || 'no arguments'}, not ${given}`);
   }
   const output = new Output(options.quiet, options.json);
-  return verb.run({ options, positionals, output, stop: new Stop(output) });
+  const exitCode = await verb.run({ options, positionals, output, stop: new Stop(output) });
+  return output.exitCode(exitCode);
 }
 
 function withoutVerb(name: string | undefined, args: string[]): number {

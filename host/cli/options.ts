@@ -10,6 +10,11 @@ export interface Options {
   seed: number | undefined;
   idleSeconds: number;
   trace: boolean;
+  dom0: boolean;
+  gic: '2' | '3' | undefined;
+  timeoutSeconds: number | undefined;
+  /** As often as it was given. */
+  bootargs: readonly string[];
   json: boolean;
   quiet: boolean;
 }
@@ -22,6 +27,10 @@ type OptionName =
   | 'seed'
   | 'idle'
   | 'trace'
+  | 'dom0'
+  | 'gic'
+  | 'timeout'
+  | 'bootargs'
   | 'json'
   | 'quiet'
   | 'help'
@@ -30,6 +39,8 @@ type OptionName =
 interface Described {
   readonly value?: string;
   readonly short?: string;
+  /** It may be given more than once. */
+  readonly multiple?: true;
   readonly help: string;
 }
 
@@ -41,6 +52,10 @@ const DESCRIPTIONS: Record<OptionName, Described> = {
   seed: { value: 'N', help: 'order of grant references and ports (default random)' },
   idle: { value: 'SECONDS', help: 'keep a connection so long after its FIN (default 60)' },
   trace: { help: 'one line per command and event on stderr' },
+  dom0: { help: 'one image, created by xl beside a Linux dom0' },
+  gic: { value: '2|3', help: 'version of the interrupt controller (default 3)' },
+  timeout: { value: 'SECONDS', help: 'time limit (default 60; 120 with --dom0)' },
+  bootargs: { value: 'TEXT', multiple: true, help: 'boot arguments of each image, in order' },
   json: { help: 'results as JSON: one object, or one on each line' },
   quiet: { short: 'q', help: 'say nothing on stderr unless it fails' },
   help: { short: 'h', help: 'this text' },
@@ -61,11 +76,14 @@ export interface ParsedArguments {
 export function parseOptions(args: string[], accepted: readonly OptionName[]): ParsedArguments {
   const config: NonNullable<ParseArgsConfig['options']> = {};
   for (const name of accepted) {
-    const { value, short } = DESCRIPTIONS[name];
-    config[name] = { type: value === undefined ? 'boolean' : 'string', ...(short && { short }) };
+    const { value, short, multiple = false } = DESCRIPTIONS[name];
+    const type = value === undefined ? 'boolean' : 'string';
+    config[name] = { type, multiple, ...(short && { short }) };
   }
   const { values, positionals } = parseStrictly(args, config, accepted);
-  const given = values as Partial<Record<OptionName, string | boolean>>;
+  const { bootargs = [], ...given } = values as Partial<
+    Record<Exclude<OptionName, 'bootargs'>, string | boolean> & { bootargs: string[] }
+  >;
   const layout = oneOf('--layout', given.layout ?? 'v1', ['v1', 'v7'] as const);
   const [lowest, highest] = [layout === 'v7' ? 0 : 1, 9];
   return {
@@ -77,6 +95,10 @@ export function parseOptions(args: string[], accepted: readonly OptionName[]): P
       seed: optional(given.seed, '--seed', 0, 0xffffffff),
       idleSeconds: optional(given.idle, '--idle', 1, 86_400) ?? 60,
       trace: given.trace === true,
+      dom0: given.dom0 === true,
+      gic: given.gic === undefined ? undefined : oneOf('--gic', given.gic, ['2', '3'] as const),
+      timeoutSeconds: optional(given.timeout, '--timeout', 1, 86_400),
+      bootargs,
       json: given.json === true,
       quiet: given.quiet === true,
     },

@@ -7,6 +7,7 @@ export class Output {
   /** Called once, when nobody reads stdout any more: no reason to complain, but to stop. */
   onClosed: (() => void) | undefined;
   private closed = false;
+  private lost = false;
   private readonly repeats = new Map<string, { count: number; from: number }>();
 
   constructor(
@@ -14,7 +15,7 @@ export class Output {
     /** Results are objects, one on a line. */
     readonly json: boolean,
   ) {
-    process.stdout.on('error', () => this.close());
+    process.stdout.on('error', (error) => this.fail(error));
     process.stderr.on('error', () => undefined);
   }
 
@@ -53,9 +54,22 @@ export class Output {
     });
   }
 
-  private close(): void {
+  /** The exit code, unless what was to be written is lost: then 1. */
+  exitCode(wanted: number): number {
+    return this.lost ? 1 : wanted;
+  }
+
+  /** A reader that went away has what it wanted; everything else that fails has lost something. */
+  private fail(error: NodeJS.ErrnoException): void {
     if (this.closed) return;
     this.closed = true;
+    if (error.code !== 'EPIPE') {
+      this.lost = true;
+      process.exitCode = 1; // it may come after the verb has ended
+      this.warn(
+        `the output cannot be written: ${error.message}; make room, or choose another file`,
+      );
+    }
     this.onClosed?.();
   }
 }

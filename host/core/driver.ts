@@ -134,7 +134,7 @@ export class Driver {
     else if (kind === EVENT_CLOSED) this.sink.closed(handle, b);
     else if (kind === EVENT_DEVICE) this.sink.device(a, b, c);
     else if (kind === EVENT_STORE) {
-      this.sink.store(handle, c, new Uint8Array(this.memory.buffer, a, b).slice());
+      this.sink.store(handle, c, new Uint8Array(this.memory.buffer, a >>> 0, b).slice());
     }
   }
 

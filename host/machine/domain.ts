@@ -3,7 +3,7 @@
  * hypercalls, and how it gets its upcalls. Several threads may hold an object for the same domain;
  * the domain runs on one of them.
  */
-import { PAGE_SHIFT } from '../../assembly/wire/page.js';
+import { PAGE_SIZE } from '../../assembly/wire/page.js';
 import type { EventChannels, PortStatus } from './event-channels.js';
 import { EventDispatcher } from './event-dispatcher.js';
 import type { GrantStatus, GrantTables } from './grant-tables.js';
@@ -61,7 +61,7 @@ export class Domain {
     this.firstFrame = word(DOMAIN_FIRST_FRAME);
     this.frameCount = word(DOMAIN_FRAME_COUNT);
     this.sharedInfo = state.sharedInfo(domid);
-    this.storePage = word(DOMAIN_STORE_FRAME) << PAGE_SHIFT;
+    this.storePage = word(DOMAIN_STORE_FRAME) * PAGE_SIZE;
     this.storePort = word(DOMAIN_STORE_PORT);
     this.generation = word(DOMAIN_GENERATION);
     this.hypercalls = bindHypercalls(state, context.channels, context.grants, domid);
@@ -102,11 +102,7 @@ export class Domain {
         `bytes: frame ${at} is neither owned nor mapped by domain ${this.domid} "${this.name}"`,
       );
     }
-    return new Uint8Array(
-      this.context.state.memory.buffer,
-      frame << PAGE_SHIFT,
-      count << PAGE_SHIFT,
-    );
+    return new Uint8Array(this.context.state.memory.buffer, frame * PAGE_SIZE, count * PAGE_SIZE);
   }
 
   /** Open event channel ports, for listings. */

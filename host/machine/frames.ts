@@ -4,7 +4,7 @@
  * Frames that were never given away are zero and stay untouched; used ones are scrubbed when they
  * are given away again. The lock must be held for everything here that changes something.
  */
-import { PAGE_SHIFT, PAGE_SIZE } from '../../assembly/wire/page.js';
+import { PAGE_SIZE } from '../../assembly/wire/page.js';
 import type { MachineState } from './machine-state.js';
 
 const OWNER_MASK = 0xffff;
@@ -38,7 +38,7 @@ export class Frames {
     for (let frame = first; frame < first + count; frame++) {
       const at = this.state.frameRecord(frame);
       if ((i32[at]! & FLAG_USED) !== 0) {
-        u8.set(ZEROES, frame << PAGE_SHIFT);
+        u8.set(ZEROES, frame * PAGE_SIZE);
       }
       i32[at] = (owner + 1) | FLAG_USED;
       i32[at + 1] = 0;

@@ -21,7 +21,7 @@ import {
   GTF_READONLY,
   GTF_WRITING,
 } from '../../assembly/wire/grant-table.js';
-import { PAGE_SHIFT, PAGE_SIZE } from '../../assembly/wire/page.js';
+import { PAGE_SIZE } from '../../assembly/wire/page.js';
 import type { Frames } from './frames.js';
 import {
   DOMAIN_FREE_REFS,
@@ -115,7 +115,7 @@ export class GrantTables {
     const frame = this.clear(domid, ref);
     if (ref >= GNTTAB_NR_RESERVED_ENTRIES) this.releaseRef(domid, ref);
     if (this.state.geometry.poison && this.frames.firstGrant(frame) === 0) {
-      this.state.u8.set(POISON, frame << PAGE_SHIFT);
+      this.state.u8.set(POISON, frame * PAGE_SIZE);
     }
     return 0;
   }
@@ -304,7 +304,7 @@ export class GrantTables {
   }
 
   private table(domid: number): number {
-    return this.state.i32[this.state.domainRecord(domid) + DOMAIN_GRANT_TABLE]! << PAGE_SHIFT;
+    return this.state.i32[this.state.domainRecord(domid) + DOMAIN_GRANT_TABLE]! * PAGE_SIZE;
   }
 
   private freeList(domid: number): number {

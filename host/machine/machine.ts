@@ -5,7 +5,7 @@
  * Nothing but discipline keeps domains apart in one memory; `Domain.bytes` checks it.
  */
 import { GNTTAB_RESERVED_XENSTORE } from '../../assembly/wire/grant-table.js';
-import { PAGE_SHIFT } from '../../assembly/wire/page.js';
+import { PAGE_SIZE } from '../../assembly/wire/page.js';
 import { Domain, type DomainContext } from './domain.js';
 import { EventChannels } from './event-channels.js';
 import { Frames } from './frames.js';
@@ -209,7 +209,7 @@ export class Machine {
       i32[record + DOMAIN_THREAD] = 0;
       this.channels.initialise(domid);
       const info = this.state.sharedInfo(domid);
-      u8.fill(0, info, info + (1 << PAGE_SHIFT));
+      u8.fill(0, info, info + PAGE_SIZE);
       const storeFrame = i32[record + DOMAIN_STORE_FRAME]!;
       this.grants.grantReserved(domid, GNTTAB_RESERVED_XENSTORE, 0, storeFrame);
       Atomics.store(i32, record + DOMAIN_STATE, STATE_ALIVE);

@@ -121,6 +121,7 @@ export function runQemu(args, { timeLimitMs, onConsole, signal }) {
     };
     const timer = setTimeout(stop, timeLimitMs);
     signal?.addEventListener('abort', stop);
+    if (signal?.aborted) stop(); // while the device tree was made
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
         console += text;
@@ -155,10 +156,11 @@ export async function runDom0less({
   try {
     const all = `${XEN_ARGUMENTS} ${xenArguments}`;
     const tree = await deviceTree(folder, { guests, gic, xenArguments: all });
-    const images = guests.flatMap(({ image }, index) => [
-      '-device',
-      `loader,file=${image},addr=0x${moduleAddress(index).toString(16)},force-raw=on`,
-    ]);
+    const images = guests.flatMap(({ image }, index) => {
+      const file = image.replaceAll(',', ',,'); // QEMU's own way to write a comma
+      const address = moduleAddress(index).toString(16);
+      return ['-device', `loader,file=${file},addr=0x${address},force-raw=on`];
+    });
     return await runQemu(
       [
         ...machine(gic),

@@ -43,7 +43,7 @@ import {
   RING_ORDER_DEFAULT,
 } from '../../assembly/wire/abi.js';
 import { AF_INET, SOCK_STREAM } from '../../assembly/wire/inet.js';
-import { PAGE_SHIFT } from '../../assembly/wire/page.js';
+import { PAGE_SIZE } from '../../assembly/wire/page.js';
 import { Driver, type EventSink } from '../core/driver.js';
 import { callError, PeerFaultError } from '../core/errors.js';
 import { instantiateCore } from '../core/load.js';
@@ -83,6 +83,7 @@ export interface ListenOptions extends Address {
   signal?: AbortSignal | undefined;
 }
 
+const CLOSE_TIMEOUT_MS = 10_000;
 const EVENT_AT = 0;
 const SPANS_AT = 64;
 const ADDRESS_AT = 128;
@@ -139,13 +140,13 @@ export class Guest implements EventSink {
     readonly machine: Machine,
     readonly domain: Domain,
     core: WebAssembly.Module,
-    options: CoreOptions,
+    private readonly options: CoreOptions,
     /** Undoes what creating the guest did beside this object. */
     private readonly dispose: () => Promise<void>,
   ) {
     this.bytes = new Uint8Array(machine.memory.buffer);
     this.words = new Int32Array(machine.memory.buffer);
-    this.base = domain.firstFrame << PAGE_SHIFT;
+    this.base = domain.firstFrame * PAGE_SIZE;
     this.spansAt = this.base + SPANS_AT;
     this.addressAt = this.base + ADDRESS_AT;
     const exports = instantiateCore(core, machine.memory, domain.hypercalls);
@@ -159,6 +160,10 @@ export class Guest implements EventSink {
     }
     domain.start(this.driver.handleUpcall);
     this.driver.call((core) => core.xenbus_start());
+  }
+
+  private get closeTimeoutMs(): number {
+    return this.options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
   }
 
   get domid(): number {
@@ -182,7 +187,7 @@ export class Guest implements EventSink {
   async connect({ ringOrder, signal, ...address }: ConnectOptions): Promise<GuestSocket> {
     checkAddress('connect', address);
     const socket = new ConnectingSocket(this, this.open('connect'), address);
-    return this.orClosed(socket, async () => {
+    return this.orClosed(socket, signal, async () => {
       this.setRingOrder('connect', socket, ringOrder);
       await socket.start(signal);
     });
@@ -193,7 +198,7 @@ export class Guest implements EventSink {
     const { ringOrder, signal, backlog = 128, ...address } = options;
     checkAddress('listen', address);
     const listener = new GuestListener(this, this.open('listen'), address);
-    return this.orClosed(listener, async () => {
+    return this.orClosed(listener, signal, async () => {
       this.setRingOrder('listen', listener, ringOrder);
       await listener.start(backlog, signal);
     });
@@ -278,7 +283,7 @@ export class Guest implements EventSink {
       this.words[(at + offset) >>> 2] = value;
     };
     this.bytes.fill(0, at, at + INIT_SIZE);
-    write(INIT_ARENA, this.base + (1 << PAGE_SHIFT));
+    write(INIT_ARENA, this.base + PAGE_SIZE);
     write(INIT_FRAMES, this.domain.frameCount - 1);
     write(INIT_SOCKETS, options.sockets ?? 512);
     write(INIT_FLAGS, (options.layout === 'v7' ? INIT_V7 : 0) | (options.reuse ? INIT_REUSE : 0));
@@ -289,7 +294,7 @@ export class Guest implements EventSink {
     write(INIT_STORE_PAGE, this.domain.storePage);
     write(INIT_STORE_PORT, this.domain.storePort);
     write(INIT_COMMAND_TIMEOUT_MS, options.commandTimeoutMs ?? 0);
-    write(INIT_CLOSE_TIMEOUT_MS, options.closeTimeoutMs ?? 10_000);
+    write(INIT_CLOSE_TIMEOUT_MS, this.closeTimeoutMs);
     write(INIT_FIRST_INDEX, options.firstIndex ?? 0);
   }
 
@@ -310,12 +315,19 @@ export class Guest implements EventSink {
   }
 
   /** What was started, or nothing left of it. */
-  private async orClosed<T extends Endpoint>(endpoint: T, start: () => Promise<void>): Promise<T> {
+  private async orClosed<T extends Endpoint>(
+    endpoint: T,
+    signal: AbortSignal | undefined,
+    start: () => Promise<void>,
+  ): Promise<T> {
     try {
       await start();
       return endpoint;
     } catch (error) {
-      await endpoint.abort();
+      // Nobody who has given up is kept waiting for a backend that may not answer.
+      const over = endpoint.abort();
+      if (signal?.aborted === true) over.catch(() => undefined);
+      else await over;
       throw error;
     }
   }
@@ -332,8 +344,15 @@ export class Guest implements EventSink {
     });
   }
 
+  /** Each of the two steps takes as long as close() may: the backend need not answer. */
   private async shutDown(): Promise<void> {
-    await Promise.all([...this.endpoints.values()].map((endpoint) => endpoint.close()));
+    const closed = Promise.all([...this.endpoints.values()].map((endpoint) => endpoint.close()));
+    let cancel: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.machine.scheduler.after(this.closeTimeoutMs, resolve);
+    });
+    await Promise.race([closed, late]);
+    cancel();
     if (this.deviceState !== DEVICE_FAILED || this.endpoints.size > 0) {
       this.driver.call((core) => core.xenbus_stop());
       while (this.state !== 'closed' && this.state !== 'down' && this.state !== 'failed') {

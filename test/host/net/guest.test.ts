@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createGuest } from '../../../host/index.js';
+import { createGuest, type SocketLayer } from '../../../host/index.js';
 import { freePort, inWorld } from './world.js';
 
 const HOST = '127.0.0.1';
+
+/** Never answers. */
+const silentLayer: SocketLayer = {
+  connect: () => () => undefined,
+  bind: () => () => undefined,
+};
 
 describe('a guest', () => {
   it('is connected when createGuest resolves, and closes as often as it is asked to', () =>
@@ -91,8 +97,37 @@ describe('a guest', () => {
       const connected = one.connect({ ...address, signal: controller.signal });
       controller.abort(new Error('changed my mind'));
       await expect(connected).rejects.toThrow('changed my mind');
-      expect(one.counters().sockets).toBe(0);
+      while (one.counters().sockets > 0) await new Promise(setImmediate);
     }));
+
+  it('keeps nobody waiting for a backend that does not answer', () =>
+    inWorld(
+      async ({ guest }) => {
+        const one = await guest({ closeTimeoutMs: 50 });
+        const signal = AbortSignal.timeout(20);
+        const connected = one.connect({ host: HOST, port: 1, signal });
+        await expect(connected).rejects.toThrow(/timeout/i);
+        await one.close();
+      },
+      { backend: { layer: silentLayer } },
+    ));
+
+  it('works in memory above 2 GiB', () =>
+    inWorld(
+      async ({ machine, guest, serve }) => {
+        const below = machine.createDomain({ name: 'below', frames: 2200 * 256 });
+        const address = await serve((socket) => socket.pipe(socket));
+        const one = await guest();
+        expect(one.domain.firstFrame).toBeGreaterThan(0x80000);
+        const socket = await one.connect(address);
+        await socket.write(Buffer.from('high'));
+        const into = Buffer.alloc(8);
+        expect(into.toString('utf8', 0, await socket.read(into))).toBe('high');
+        await one.close();
+        below.destroy();
+      },
+      { machine: { memoryMiB: 2400 } },
+    ));
 
   it('speaks design v7, with rings of one page', () =>
     inWorld(
