@@ -59,12 +59,12 @@ function pages(order: u32): u32 {
 
 function show(): void {
   const data = ring.data;
-  store<u32>(ring.page + V1_RING_ORDER, ring.order);
+  storeIndex(ring.page + V1_RING_ORDER, ring.order);
   for (let i: u32 = 0; i < (<u32>1) << ring.order; i++) {
-    store<u32>(ring.page + V1_REF + (i << 2), refOf(data + (i << PAGE_SHIFT)));
+    storeIndex(ring.page + V1_REF + (i << 2), refOf(data + (i << PAGE_SHIFT)));
   }
-  store<u32>(link.page + RENDEZVOUS_PORT, link.port);
-  store<u32>(link.page + RENDEZVOUS_REF, refOf(ring.page));
+  storeIndex(link.page + RENDEZVOUS_PORT, link.port);
+  storeIndex(link.page + RENDEZVOUS_REF, refOf(ring.page));
   storeIndex(link.page + RENDEZVOUS_RECEIVER_STATE, END_OPEN);
   storeIndex(link.page + RENDEZVOUS_GO, RENDEZVOUS_MAGIC); // everything else stands before it
 }

@@ -53,9 +53,9 @@ export function senderLook(): void {
 }
 
 function join(): void {
-  let result = mapRing(load<u32>(link.page + RENDEZVOUS_REF));
+  let result = mapRing(loadIndex(link.page + RENDEZVOUS_REF));
   if (result == 0) {
-    const remotePort = load<u32>(link.page + RENDEZVOUS_PORT);
+    const remotePort = loadIndex(link.page + RENDEZVOUS_PORT);
     result = openLinkPort(evtchn_bind_interdomain(link.peer, remotePort));
   }
   if (result < 0) {
@@ -72,10 +72,10 @@ function mapRing(ref: u32): i32 {
   const page = mapPage(ref);
   if (isError(page)) return <i32>page;
   ring.page = page;
-  const order = load<u32>(ring.page + V1_RING_ORDER);
+  const order = loadIndex(ring.page + V1_RING_ORDER);
   if (order > RING_ORDER_MAX) return -EPROTO;
   while (ring.mapped < (<u32>1) << order) {
-    const data = mapPage(load<u32>(ring.page + V1_REF + (ring.mapped << 2)));
+    const data = mapPage(loadIndex(ring.page + V1_REF + (ring.mapped << 2)));
     if (isError(data)) return <i32>data;
     store<u32>(ring.table + (ring.mapped << 2), data);
     ring.mapped += 1;

@@ -48,8 +48,8 @@ export function look(socket: Socket): bool {
 }
 
 /**
- * The device fails over a value of this socket's indexes page, reported as it stands now; unless the
- * socket is of an earlier life of the device, which can do nothing to this one.
+ * The device fails over a value of this socket's indexes page, reported as it stands now; unless
+ * the socket is of an earlier life of the device, which can do nothing to this one.
  */
 function faulty(socket: Socket, fault: u32, offset: u32): bool {
   if (socket.error == 0) fail(fault, loadIndex(socket.page + offset));

@@ -72,7 +72,7 @@ export class ActiveSockets {
 
   /**
    * RELEASE of a connected socket. What the guest had not read makes it a reset, as a kernel does;
-   * so does what it had written and the kernel not taken, for that is dropped, and a stream that was
+   * so does what it had written and the kernel not taken: that is dropped, and a stream that was
    * cut off must not look whole. Linux's backend ends it in order.
    */
   release(state: Active, wish: { reuse: boolean; reset: boolean }): void {

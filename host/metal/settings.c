@@ -1,15 +1,19 @@
 /* Settings: `name=value` words of the boot arguments. */
 #include <stddef.h>
 
+#include "panic.h"
 #include "settings.h"
 
-#define ARGUMENTS_MAX 512
+/* Xen itself takes no more than this of a guest. */
+#define ARGUMENTS_MAX 1024
 
 static char words[ARGUMENTS_MAX];
 
 void settings_init(const char *arguments, uint32_t size)
 {
-    for (uint32_t i = 0; i < size && i < ARGUMENTS_MAX - 1; i++)
+    if (size >= ARGUMENTS_MAX)
+        panic("%d bytes of boot arguments, %d are taken", (int)size, ARGUMENTS_MAX - 1);
+    for (uint32_t i = 0; i < size; i++)
         words[i] = arguments[i];
 }
 

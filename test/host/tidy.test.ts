@@ -79,6 +79,12 @@ describe('assembly', () => {
     expect(offenders(elsewhere, (line) => /\batomic\./.test(line))).toEqual([]);
   });
 
+  it('loads and stores what stands on a shared page in ring/order.ts and nowhere else', () => {
+    const elsewhere = assembly.filter(({ path }) => path !== 'assembly/ring/order.ts');
+    const plain = /\b(load|store)<\w+>\((\w+\.)?page\b/;
+    expect(offenders(elsewhere, (line) => plain.test(line))).toEqual([]);
+  });
+
   it('has no fence, because Binaryen deletes it', () => {
     const isCode = (line: string): boolean => !/^\s*(\*|\/\/|\/\*)/.test(line);
     const fence = new RegExp('\\batomic\\.' + 'fence\\s*\\(');
