@@ -7,7 +7,7 @@
 
 #define SERVICE_ECHO 5001   /* every byte comes back, until the end of the stream */
 #define SERVICE_SINK 5002   /* u32 length, bytes; answers the 32 bytes of their SHA-256 */
-#define SERVICE_SOURCE 5003 /* u32 length; answers so much pattern, then takes the client's SHA-256 */
+#define SERVICE_SOURCE 5003 /* u32 length; answers so much pattern, takes the client's SHA-256 */
 #define SERVICE_TAIL 5004   /* reads until the end of the stream, answers nothing */
 #define SERVICE_BURST 5005  /* u32 length; answers so much pattern and closes at once */
 #define SERVICE_NONE 5009   /* nobody listens here */

@@ -1,0 +1,165 @@
+/**
+ * One QEMU with Xen and dom0 in it. Dom0's console is QEMU's serial line; the guests' console and
+ * the results come through two virtio ports, each a socket of its own, so that nothing Xen or Linux
+ * prints can tear them apart. Only this child is ever killed.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+
+import { Failure } from '../../build/report.mjs';
+import { run } from '../../build/run.mjs';
+import { makeDeviceTree } from './device-tree.mjs';
+import { DOM0 } from './setup.mjs';
+
+const QEMU = 'qemu-system-aarch64';
+const MACHINE_MIB = 2048;
+const DOM0_MIB = 768;
+const KERNEL_AT = 0x4c000000;
+const RAMDISK_AT = 0x54000000;
+
+const CONSOLE_FD = 3;
+const RESULTS_FD = 4;
+
+/** What dom0 sends behind the archive. */
+const RESULTS_END = 'end of results\n';
+
+/** @param {2 | 3} gic */
+const machine = (gic) => ['-M', `virt,virtualization=on,gic-version=${gic}`, '-cpu', 'cortex-a57'];
+
+const COMMON = [
+  ...['-m', `${MACHINE_MIB}`, '-smp', '1', '-net', 'none'],
+  ...['-display', 'none', '-monitor', 'none'],
+];
+
+const PORTS = [
+  '-device',
+  'virtio-serial-device',
+  ...[
+    ['console', CONSOLE_FD],
+    ['results', RESULTS_FD],
+  ].flatMap(([name, fd]) => [
+    '-chardev',
+    `socket,id=${name},fd=${fd}`,
+    '-device',
+    `virtserialport,chardev=${name},name=${name}`,
+  ]),
+];
+
+/** @param {string} path @param {number} address */
+const load = (path, address) => [
+  '-device',
+  `loader,file=${path},addr=0x${address.toString(16)},force-raw=on`,
+];
+
+/**
+ * @typedef {object} Boot
+ * @property {Buffer} ramdisk
+ * @property {2 | 3} gic
+ * @property {string} xenArguments Beside those that every run has.
+ * @property {number} timeoutMs From the start of QEMU.
+ * @property {(bytes: Buffer) => void} onDom0Console
+ * @property {(bytes: Buffer) => void} onGuestConsole
+ * @property {AbortSignal} [signal]
+ */
+
+/**
+ * Boots, and waits until dom0 has switched the machine off.
+ *
+ * @param {Boot} boot
+ * @returns {Promise<{ results: Buffer, timedOut: boolean }>} `results`: a tar archive, or nothing.
+ */
+export async function bootDom0(boot) {
+  boot.signal?.throwIfAborted();
+  const folder = mkdtempSync(`${DOM0.folder}/run-`);
+  try {
+    const files = await writeBootFiles(folder, boot);
+    return await runQemu([...machine(boot.gic), ...COMMON, ...PORTS, ...files], boot);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @param {string} folder @param {Boot} boot */
+async function writeBootFiles(folder, { ramdisk, gic, xenArguments }) {
+  const base = `${folder}/base.dtb`;
+  const tree = `${folder}/tree.dtb`;
+  const archive = `${folder}/dom0.cpio`;
+  const dump = [...machine(gic).slice(2), ...COMMON];
+  const described = `${machine(gic)[1]},dumpdtb=${base}`;
+  await run(`${QEMU} cannot describe its machine.`, QEMU, ['-M', described, ...dump]);
+  writeFileSync(archive, ramdisk);
+  await makeDeviceTree({
+    base,
+    out: tree,
+    xenArguments:
+      `console=dtuart dtuart=/pl011@9000000 dom0_mem=${DOM0_MIB}M dom0_max_vcpus=1 bootscrub=0 ` +
+      `loglvl=all guest_loglvl=all ${xenArguments}`,
+    dom0Arguments: 'console=hvc0 loglevel=4 panic=1',
+    modules: [
+      { kind: 'kernel', address: KERNEL_AT, size: statSync(DOM0.kernel).size },
+      { kind: 'ramdisk', address: RAMDISK_AT, size: ramdisk.length },
+    ],
+  });
+  const loaded = [...load(DOM0.kernel, KERNEL_AT), ...load(archive, RAMDISK_AT)];
+  return ['-kernel', DOM0.xen, '-dtb', tree, ...loaded];
+}
+
+/**
+ * Collects what comes through the results port, and answers when all of it has come: dom0 waits for
+ * that before it switches the machine off, because QEMU drops what it could not pass on yet.
+ *
+ * @param {import('node:stream').Duplex} port
+ * @returns {() => Buffer}
+ */
+function takeResults(port) {
+  /** @type {Buffer[]} */
+  const parts = [];
+  let tail = '';
+  port.on('data', (bytes) => {
+    parts.push(bytes);
+    tail = (tail + bytes.toString('latin1', Math.max(0, bytes.length - 64))).slice(-64);
+    if (tail.endsWith(RESULTS_END)) port.write('.');
+  });
+  port.on('error', () => {}); // QEMU is gone: its exit code says more
+  return () => Buffer.concat(parts);
+}
+
+/**
+ * @param {string[]} args
+ * @param {Boot} boot
+ * @returns {Promise<{ results: Buffer, timedOut: boolean }>}
+ */
+function runQemu(args, { timeoutMs, onDom0Console, onGuestConsole, signal }) {
+  const always = ['-accel', 'tcg,thread=multi', '-no-reboot', '-serial', 'stdio'];
+  const child = spawn(QEMU, [...args, ...always], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+  });
+  const kill = () => child.kill('SIGKILL');
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    kill();
+  }, timeoutMs);
+  signal?.addEventListener('abort', kill, { once: true });
+  if (signal?.aborted) kill(); // while the boot files were made
+  process.once('exit', kill);
+  let errors = '';
+  const [, out, err, guest] = child.stdio;
+  out?.on('data', onDom0Console);
+  err?.on('data', (bytes) => (errors += bytes));
+  /** @type {import('node:stream').Readable} */ (guest).on('data', onGuestConsole);
+  const results = takeResults(
+    /** @type {import('node:stream').Duplex} */ (child.stdio[RESULTS_FD]),
+  );
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => reject(new Failure(`${QEMU} cannot start: ${error.message}.`)));
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', kill);
+      process.off('exit', kill);
+      if (timedOut || code === 0) resolve({ results: results(), timedOut });
+      else if (signal?.aborted) reject(signal.reason);
+      else reject(new Failure(`${QEMU} ended with code ${code}.`, { output: errors }));
+    });
+  });
+}

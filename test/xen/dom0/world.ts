@@ -1,0 +1,119 @@
+/** Dom0 with the servers of servers.c, guests of linux-*.c, and what dom0 says of them. */
+import { mkdirSync, readFileSync } from 'node:fs';
+
+import { isFresh, makeAndNote } from '../../../host/build/freshness.mjs';
+import { ROOT, run } from '../../../host/build/run.mjs';
+import { buildImage } from '../../../host/metal/build-image.mjs';
+import { runDom0 } from '../../../host/metal/dom0/run.mjs';
+import { parseTables } from '../../../host/metal/dom0/tables.mjs';
+
+/** What a server wrote at the end of a connection; hashes are SHA-256, in hexadecimal. */
+export interface Served {
+  service: 'echo' | 'sink' | 'source' | 'tail' | 'burst';
+  /** `done`, `eof`, or the name of the error that ended it. */
+  end: string;
+  in: number;
+  inHash: string;
+  out: number;
+  outHash: string;
+  /** What the client says that it received. */
+  claim: string;
+}
+
+export type World = Awaited<ReturnType<typeof runDom0>>;
+
+const SERVERS = 'build/xen/servers';
+const SERVERS_LOG = '/results/servers';
+
+/** A static program, because dom0 has libraries for Xen's tools and no others. */
+async function buildServers(): Promise<Buffer> {
+  const source = 'test/xen/dom0/servers.c';
+  const flags = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-Werror'];
+  const step = {
+    inputs: [source, 'test/xen/apps'],
+    outputs: [SERVERS],
+    make: async () => {
+      mkdirSync(`${ROOT}build/xen`, { recursive: true });
+      const args = [...flags, '-static', '-s', source, '-o', SERVERS];
+      await run('servers.c does not compile.', 'aarch64-linux-gnu-gcc', args);
+    },
+  };
+  if (!isFresh('xen servers', step)) await makeAndNote('xen servers', step);
+  return readFileSync(ROOT + SERVERS);
+}
+
+/** Which program a guest is, test/xen/apps/linux-APP.c, and its settings. */
+export interface Guest {
+  app: 'scenario' | 'listener';
+  settings: string;
+}
+
+export interface Job {
+  /** By name. */
+  guests: Record<string, Guest>;
+  /** Shell, with the functions of host/metal/dom0/init.sh; the servers run already. */
+  job: string;
+  backend?: boolean;
+  gic?: 2 | 3;
+  timeoutMs: number;
+}
+
+async function imageOf({ app }: Guest): Promise<Buffer> {
+  const name = `linux-${app}`;
+  const source = `test/xen/apps/${name}.c`;
+  return readFileSync(await buildImage({ name, module: 'build/core.wasm', app: source }));
+}
+
+/** Boots dom0, does the job, and shows the guests' lines for whoever reads the test's output. */
+export async function runLinux({ guests, job, ...options }: Job): Promise<World> {
+  const domUs = [];
+  for (const [name, guest] of Object.entries(guests)) {
+    const config = [`extra = "${guest.settings}"`];
+    domUs.push({ name, image: await imageOf(guest), memoryMiB: 32, config });
+  }
+  const world = await runDom0({
+    ...options,
+    guests: domUs,
+    files: [{ path: 'bin/servers', data: await buildServers(), executable: true }],
+    job: `servers ${SERVERS_LOG} || end "no servers"\n${job}`,
+  });
+  console.log(`${world.guestConsole.trimEnd()}\ndom0: ${world.seconds.toFixed(1)} s in all`);
+  if (!world.done) console.log(world.dom0Console.slice(-4000));
+  return world;
+}
+
+/** Text of a file that dom0 left. */
+export function fileOf(world: World, path: string): string {
+  const bytes = world.files.get(path);
+  if (!bytes) throw new Error(`dom0 left no ${path}, but ${[...world.files.keys()].join(', ')}`);
+  return bytes.toString('latin1');
+}
+
+/** Everything a guest printed. */
+export function linesOf(world: World, guest: string): string[] {
+  return fileOf(world, `logs/console/guest-${guest}.log`).split(/\r*\n/);
+}
+
+/** How Xen says that a guest ended: 0 power-off, 3 crash. */
+export function reasonOf(world: World, guest: string): number {
+  const reason = /has shut down, reason code (\d+)/.exec(fileOf(world, `${guest}.xl`))?.[1];
+  return reason === undefined ? NaN : Number(reason);
+}
+
+/** The servers' account, in the order in which connections ended. */
+export function servedIn(world: World): Served[] {
+  const lines = fileOf(world, 'servers').trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line) as Served);
+}
+
+/** Xen's tables at one of the job's `observe` moments. */
+export function tablesAt(world: World, moment: string) {
+  return parseTables(fileOf(world, `${moment}/tables`));
+}
+
+/** Value of a xenstore node at such a moment, or undefined. */
+export function nodeAt(world: World, moment: string, path: string): string | undefined {
+  const lines = fileOf(world, `${moment}/store`).split('\n');
+  const line = lines.find((text) => text.startsWith(`${path} = "`));
+  return line === undefined ? undefined : /= "(.*)" {3}\(/.exec(line)?.[1];
+}
