@@ -125,8 +125,9 @@ export class GrantTables {
     if (!this.state.isAlive(granter)) return -ESRCH;
     if (!this.isGranted(granter, ref)) return -EINVAL;
     const at = this.place(granter, ref);
-    if (this.u16[at.domid] !== domid) return -EPERM;
-    if (writable !== 0 && (this.u16[at.flags]! & GTF_READONLY) !== 0) return -EPERM;
+    // Xen says the same of a grant to somebody else as of none: GNTST_general_error.
+    if (this.u16[at.domid] !== domid) return -EINVAL;
+    if (writable !== 0 && (this.u16[at.flags]! & GTF_READONLY) !== 0) return -EINVAL;
     const maps = writable !== 0 ? at.writeMaps : at.readMaps;
     if (this.u16[maps] === MAPS_MAX) return -ENOSPC;
     this.u16[maps]!++;

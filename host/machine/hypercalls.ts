@@ -3,7 +3,8 @@
  * import object of a WebAssembly core. Arguments come from guests: any number is possible.
  * A domain that was destroyed gets -ESRCH, even when its domid lives again.
  */
-import { ESRCH } from '../../assembly/wire/errno.js';
+import { EPERM, ESRCH } from '../../assembly/wire/errno.js';
+import { DOMID_SELF } from '../../assembly/wire/grant-table.js';
 import type { EventChannels } from './event-channels.js';
 import type { GrantTables } from './grant-tables.js';
 import { DOMAIN_GENERATION, type MachineState } from './machine-state.js';
@@ -38,12 +39,19 @@ export function bindHypercalls(
       }
     };
 
+  /** Whether the policy lets the two share anything. */
+  const apart = (self: number, remote: number): boolean =>
+    state.geometry.silo && self !== 0 && remote !== 0 && remote !== self && remote !== DOMID_SELF;
+
+  const shared = (operation: Operation) =>
+    locked((self, remote, b, c) => (apart(self, remote) ? -EPERM : operation(self, remote, b, c)));
+
   return {
     evtchn_send: direct((self, port) => channels.send(self, port)),
     evtchn_mask: direct((self, port) => channels.mask(self, port)),
     evtchn_unmask: direct((self, port) => channels.unmask(self, port)),
-    evtchn_alloc_unbound: locked((self, remote) => channels.allocUnbound(self, remote)),
-    evtchn_bind_interdomain: locked((self, remote, port) =>
+    evtchn_alloc_unbound: shared((self, remote) => channels.allocUnbound(self, remote)),
+    evtchn_bind_interdomain: shared((self, remote, port) =>
       channels.bindInterdomain(self, remote, port),
     ),
     evtchn_bind_virq: locked((self, virq) => channels.bindVirq(self, virq)),
@@ -52,7 +60,7 @@ export function bindHypercalls(
       grants.grantAccess(self, remote, frame, readonly),
     ),
     gnttab_end_access: locked((self, ref) => grants.endAccess(self, ref)),
-    gnttab_map: locked((self, remote, ref, writable) => grants.map(self, remote, ref, writable)),
+    gnttab_map: shared((self, remote, ref, writable) => grants.map(self, remote, ref, writable)),
     gnttab_unmap: locked((self, frame) => grants.unmap(self, frame)),
   };
 }

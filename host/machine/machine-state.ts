@@ -32,6 +32,7 @@ const HEADER_ARCHITECTURE = HEADER + 2;
 const HEADER_MAX_DOMAINS = HEADER + 3;
 const HEADER_GRANT_ENTRIES = HEADER + 4;
 const HEADER_POISON = HEADER + 5;
+const HEADER_SILO = HEADER + 7;
 export const HEADER_NEXT_DOMID = HEADER + 6;
 const HEADER_RANDOM = HEADER + 8;
 export const HEADER_TOTALS = HEADER + 16;
@@ -83,6 +84,8 @@ export interface Geometry {
   /** Grant entries per domain. */
   grantEntries: number;
   poison: boolean;
+  /** Guests may deal with domain 0 only. */
+  silo: boolean;
 }
 
 /** Typed arrays over the memory and the places of the tables in it. */
@@ -152,6 +155,7 @@ export class MachineState {
     words[HEADER_MAX_DOMAINS] = geometry.maxDomains;
     words[HEADER_GRANT_ENTRIES] = geometry.grantEntries;
     words[HEADER_POISON] = geometry.poison ? 1 : 0;
+    words[HEADER_SILO] = geometry.silo ? 1 : 0;
     seedState(words, HEADER_RANDOM, seed);
     Atomics.store(words, HEADER, MAGIC);
     return state;
@@ -169,6 +173,7 @@ export class MachineState {
       maxDomains: words[HEADER_MAX_DOMAINS]!,
       grantEntries: words[HEADER_GRANT_ENTRIES]!,
       poison: words[HEADER_POISON] === 1,
+      silo: words[HEADER_SILO] === 1,
     });
   }
 

@@ -275,6 +275,7 @@ export function createMachine(options: MachineOptions = {}): Machine {
       maxDomains,
       grantEntries: maxGrantFrames * ENTRIES_PER_GRANT_FRAME,
       poison: options.poison ?? true,
+      silo: options.xsm === 'silo',
     },
     seed,
   );

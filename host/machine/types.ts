@@ -46,6 +46,11 @@ export interface MachineOptions {
   maxDomains?: number;
   /** Fills a frame with 0xdb when the last grant of it ends. Default true. */
   poison?: boolean;
+  /**
+   * Security policy: 'silo', Xen's own default, lets guests deal with domain 0 only (else -EPERM);
+   * 'dummy' lets any two domains share pages and event channels. Default 'dummy'.
+   */
+  xsm?: 'dummy' | 'silo';
 }
 
 export interface DomainOptions {
