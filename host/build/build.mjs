@@ -16,7 +16,6 @@ import { ROOT, inModules, run } from './run.mjs';
 const BUNDLES = {
   index: 'host/index.ts',
   cli: 'host/cli/main.ts',
-  worker: 'host/core/worker.ts',
   'cli-worker': 'host/cli/worker.ts',
 };
 
@@ -53,7 +52,7 @@ const STEPS = {
   },
   host: {
     inputs: HOST_INPUTS,
-    outputs: Object.keys(bundles()).map((name) => `build/host/${name}.js`),
+    outputs: Object.keys(BUNDLES).map((name) => `build/host/${name}.js`),
     make: bundleHost,
   },
   types: {
@@ -62,13 +61,6 @@ const STEPS = {
     make: declareTypes,
   },
 };
-
-/** @returns {Record<string, string>} */
-function bundles() {
-  return Object.fromEntries(
-    Object.entries(BUNDLES).filter(([, entry]) => existsSync(ROOT + entry)),
-  );
-}
 
 /**
  * @param {string} target A target of asconfig.json.
@@ -93,7 +85,7 @@ async function bundleHost() {
   try {
     await build({
       absWorkingDir: ROOT,
-      entryPoints: bundles(),
+      entryPoints: BUNDLES,
       outdir: 'build/host',
       bundle: true,
       platform: 'node',
