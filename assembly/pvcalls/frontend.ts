@@ -139,11 +139,10 @@ export function frontendDetach(state: u32): void {
 
 /** The backend broke the protocol. */
 export function fail(fault: u32, value: u32): void {
-  if (frontend.state != DEVICE_CONNECTED && frontend.state != DEVICE_CONNECTING) return;
-  frontend.fault = fault;
-  frontend.faultValue = value;
+  if (frontend.port == 0) return; // there is no device, or it has failed before
+  refuse(fault, value);
   become(DEVICE_FAILED);
-  if (frontend.port != 0) closePort(frontend.port);
+  closePort(frontend.port);
   frontend.port = 0;
   killSockets();
 }

@@ -7,8 +7,8 @@
  * held against what was seen before: they may only move forward, and never past the ring.
  *
  * Notify rule: the producer always notifies once per published batch. The consumer stores in_cons,
- * then loads in_prod, and notifies if the ring may have been full. Version 1 has no sleep flag, so
- * anything quieter could lose the last wake-up.
+ * then loads in_prod, and notifies if the ring may be full as the producer last saw it. Version 1 has
+ * no sleep flag, so anything quieter could lose the last wake-up.
  */
 import {
   FLEX_RING_SHIFT,
@@ -32,6 +32,7 @@ export class ByteRing {
   ref: u32; //            grant reference of the indexes page
   port: u32; //           event channel
   inCons: u32; //         ours; the shared copy is for the peer
+  inTold: u32; //         inCons at our last notification: the peer knows at least this
   inProd: u32; //         the peer's, as last seen and found good
   outProd: u32; //        ours
   outCons: u32; //        the peer's, as last seen and found good
@@ -58,6 +59,7 @@ export function byteRingInit(ring: ByteRing, first: u32): void {
   storeIndex(page + OUT_ERROR, 0);
   ring.size = flexRingSize(ring.order);
   ring.inCons = first;
+  ring.inTold = first;
   ring.inProd = first;
   ring.outProd = first;
   ring.outCons = first;
@@ -135,12 +137,16 @@ export function publishOut(ring: ByteRing, size: u32): void {
   storeIndex(ring.page + OUT_PROD, ring.outProd); // backend sees the bytes before the index
 }
 
-/** Consumes `size` bytes of `in`. Whether the backend may be waiting for room. */
+/**
+ * Consumes `size` bytes of `in`. Whether the backend may be waiting for room: it may have looked at
+ * in_cons as late as when it was last told, and have filled the ring as it stood then.
+ */
 export function consumeIn(ring: ByteRing, size: u32): bool {
-  const before = ring.inCons;
-  ring.inCons = before + size;
+  ring.inCons += size;
   storeIndex(ring.page + IN_CONS, ring.inCons); // the copy is done before the space is free
-  return distance(loadIndex(ring.page + IN_PROD), before) >= ring.size;
+  if (distance(loadIndex(ring.page + IN_PROD), ring.inTold) < ring.size) return false;
+  ring.inTold = ring.inCons;
+  return true;
 }
 
 /** Address of the next byte to read or write, and how many follow it before the wrap. */

@@ -154,6 +154,7 @@ export class ActiveSockets {
       notify: () => this.guest.channels.notify(channel),
       fault: (reason) => this.guest.socketFault(id, reason),
       notifiesAlways: this.guest.rules.notifiesAlways,
+      looksOnce: this.guest.rules.looksOnce,
     });
   }
 }

@@ -6,8 +6,9 @@
  * publishes it. Outbound, the stream takes spans of the ring itself, and out_cons moves only when
  * the kernel has all of them, so the ring is the only buffer and backpressure is the guest's.
  *
- * Notify rule: one notification per published batch; as consumer, only when the ring may have been
- * full before. Each index is stored before the peer's is loaded, or the last wake-up could be lost.
+ * Notify rule: one notification per published batch; as consumer, only when the ring may be full as
+ * the guest last saw it. Each index is stored before the peer's is loaded, or the last wake-up could
+ * be lost.
  * Invariant: a published byte comes before in_error; an error, once set, stays.
  * Trust: in_cons and out_prod are the guest's: read once, checked raw, then used. in_prod and
  * out_cons in the page are copies for the guest and never read back.
@@ -25,6 +26,8 @@ export interface PumpHooks {
   readonly fault: (reason: string) => void;
   /** See Rules. */
   readonly notifiesAlways: boolean;
+  /** See Rules. */
+  readonly looksOnce: boolean;
 }
 
 export class Pump implements StreamSink {
@@ -32,6 +35,9 @@ export class Pump implements StreamSink {
   private inProd: number; //  what we published
   private outCons: number; // what the kernel has taken
   private stalled = false; // the stream found no room and waits for resume
+  private inSeen = 0; // in_cons as last loaded
+  private filled = false; // looksOnce: the ring as last seen is full, and not looked at again
+  private outTold: number; // out_cons when the guest was last notified of it
   private sending = false;
   private inDone = false;
   private outDone = false;
@@ -44,6 +50,7 @@ export class Pump implements StreamSink {
   ) {
     this.inProd = ring.load(wire.IN_PROD);
     this.outCons = ring.load(wire.OUT_CONS);
+    this.outTold = this.outCons;
   }
 
   /** Takes the connected stream; bytes flow from here on. */
@@ -56,6 +63,7 @@ export class Pump implements StreamSink {
   /** The guest notified; maybe for nothing. */
   handleEvent(): void {
     this.counts.notificationsReceived += 1;
+    this.filled = false;
     if (this.stalled && this.free() > 0) {
       this.stalled = false;
       this.stream?.resume();
@@ -95,6 +103,7 @@ export class Pump implements StreamSink {
     this.inProd = (this.inProd + bytes) >>> 0;
     this.ring.store(wire.IN_PROD, this.inProd); // the guest sees the bytes before the new index
     this.hooks.notify();
+    this.filled = this.hooks.looksOnce && (this.inProd - this.inSeen) >>> 0 >= this.ring.size;
   }
 
   ended(error: number): void {
@@ -106,8 +115,9 @@ export class Pump implements StreamSink {
 
   /** Free bytes of `in`; 0 also when no more may be written. */
   private free(): number {
-    if (this.closed || this.inDone) return 0;
-    const used = (this.inProd - this.ring.load(wire.IN_CONS)) >>> 0;
+    if (this.closed || this.inDone || this.filled) return 0;
+    this.inSeen = this.ring.load(wire.IN_CONS);
+    const used = (this.inProd - this.inSeen) >>> 0;
     if (used <= this.ring.size) return this.ring.size - used;
     this.fail(`in_cons is ${used} bytes behind in_prod in a ring of ${this.ring.size}`);
     return 0;
@@ -139,8 +149,11 @@ export class Pump implements StreamSink {
     this.counts.bytesOut += count;
     this.outCons = (before + count) >>> 0;
     this.ring.store(wire.OUT_CONS, this.outCons); // before the load: see the notify rule above
-    const wasFull = (this.ring.load(wire.OUT_PROD) - before) >>> 0 >= this.ring.size;
-    if (wasFull || this.hooks.notifiesAlways) this.hooks.notify();
+    const mayBeFull = (this.ring.load(wire.OUT_PROD) - this.outTold) >>> 0 >= this.ring.size;
+    if (mayBeFull || this.hooks.notifiesAlways) {
+      this.outTold = this.outCons;
+      this.hooks.notify();
+    }
     this.sendMore();
   }
 

@@ -37,6 +37,11 @@ export interface Rules {
   readonly extensions: boolean;
   /** Whether every consumed batch is notified, also when the ring was not full. */
   readonly notifiesAlways: boolean;
+  /**
+   * Whether a ring that was filled as in_cons stood at the last look is not looked at again before
+   * the guest notifies, though the guest may have read meanwhile.
+   */
+  readonly looksOnce: boolean;
 }
 
 const FULL: Rules = {
@@ -54,6 +59,7 @@ const FULL: Rules = {
   connectBlocks: false,
   extensions: true,
   notifiesAlways: false,
+  looksOnce: false,
 };
 
 const LINUX: Rules = {
@@ -71,6 +77,7 @@ const LINUX: Rules = {
   connectBlocks: true,
   extensions: false,
   notifiesAlways: true,
+  looksOnce: true,
 };
 
 export function rulesOf(mode: BackendMode): Rules {

@@ -181,6 +181,15 @@ describe('reading', () => {
     expect(load<u32>(PAGE + IN_CONS)).toBe(10);
   });
 
+  it('tells of room when the ring was filled as an older in_cons left it', () => {
+    store<u32>(PAGE + IN_PROD, 10);
+    expect(readable(ring)).toBe(10);
+    expect(consumeIn(ring, 10)).toBe(false);
+    store<u32>(PAGE + IN_PROD, SIZE); // room for SIZE - 10 was seen before we consumed
+    expect(readable(ring)).toBe(SIZE - 10);
+    expect(consumeIn(ring, SIZE - 10)).toBe(true);
+  });
+
   it('tells of room when the ring was full, and only then', () => {
     produce(SIZE, 0);
     readable(ring);

@@ -75,6 +75,17 @@ function connectMany(count: i32): void {
   for (let i = 0; i < count; i++) connectSocket(handles[i], sockaddr(80), 16);
 }
 
+/** The wait began at 100 ms; all that was in flight before has had its deadline. */
+function expectWaitFrom100(): void {
+  handleTimeout(COMMAND_TIMEOUT_MS);
+  skipEvents();
+  expect(pollTimeout()).toBe(100);
+  handleTimeout(COMMAND_TIMEOUT_MS + 99);
+  expectNothing();
+  expect(pollTimeout()).toBe(1);
+  handleTimeout(COMMAND_TIMEOUT_MS + 100);
+}
+
 beforeEach(() => {
   configure();
   boot();
@@ -184,6 +195,129 @@ describe('a deadline', () => {
     connectSocket(openFresh(), sockaddr(80), 16);
     expect(pollTimeout()).toBe(TIMEOUT_NONE);
     handleTimeout(0x7fffffff);
+    expectNothing();
+  });
+});
+
+describe('the deadline of a command that waits for a slot', () => {
+  it('ends socket', () => {
+    for (let i = 0; i < 30; i++) openSocket(2, 1, 0);
+    expect(takeAll(SOCKET)).toBe(30);
+    handleTimeout(100);
+    const late = openSocket(2, 1, 0);
+    const connecting = openSocket(2, 1, 0);
+    connectSocket(connecting, sockaddr(80), 16);
+    expect(hasRequest()).toBe(false);
+    expectWaitFrom100();
+    expectDone(late, SOCKET, -ETIMEDOUT);
+    expectDone(connecting, CONNECT, -ETIMEDOUT);
+    expectNothing();
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+    close(late);
+    expectClosed(late, 0);
+  });
+
+  it('ends bind', () => {
+    openMany(1, false);
+    for (let i = 0; i < 30; i++) openSocket(2, 1, 0);
+    expect(takeAll(SOCKET)).toBe(30);
+    handleTimeout(100);
+    bindSocket(handles[0], sockaddr(80), 16);
+    expect(hasRequest()).toBe(false);
+    expectWaitFrom100();
+    expectDone(handles[0], BIND, -ETIMEDOUT);
+    expectNothing();
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+  });
+
+  it('ends connect', () => {
+    connectMany(28);
+    expect(takeAll(CONNECT)).toBe(28);
+    const late = openFresh();
+    setRingOrder(late, 1);
+    handleTimeout(100);
+    connectSocket(late, sockaddr(80), 16);
+    expectWaitFrom100();
+    expectDone(late, CONNECT, -ETIMEDOUT);
+    expectNothing();
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+    expect(hasRequest()).toBe(false);
+  });
+
+  it('counts for connect from the answer to SOCKET', () => {
+    connectMany(28);
+    takeAll(CONNECT);
+    const connecting = openSocket(2, 1, 0);
+    setRingOrder(connecting, 1);
+    connectSocket(connecting, sockaddr(80), 16);
+    const first = take(SOCKET);
+    handleTimeout(100);
+    reply(first, 0);
+    expectWaitFrom100();
+    expectDone(connecting, CONNECT, -ETIMEDOUT);
+    expectNothing();
+  });
+
+  it('counts for bind from the answer to SOCKET', () => {
+    const binding = openSocket(2, 1, 0);
+    bindSocket(binding, sockaddr(80), 16);
+    const first = take(SOCKET);
+    for (let i = 0; i < 29; i++) openSocket(2, 1, 0);
+    expect(takeAll(SOCKET)).toBe(29);
+    handleTimeout(100);
+    const before = openSocket(2, 1, 0);
+    reply(first, 0); // the slot goes to the one that came before
+    take(SOCKET);
+    expect(hasRequest()).toBe(false);
+    expectWaitFrom100();
+    expectDone(before, SOCKET, -ETIMEDOUT);
+    expectDone(binding, BIND, -ETIMEDOUT);
+    expectNothing();
+  });
+
+  it('ends RELEASE, and with it the socket', () => {
+    const last = openFresh();
+    for (let i = 0; i < 30; i++) handles.push(openSocket(2, 1, 0));
+    for (let i = 0; i < 2; i++) abort(handles[handles.length - 1 - i]);
+    for (let i = 0; i < 30; i++) take(SOCKET);
+    expect(takeAll(RELEASE)).toBe(2);
+    handleTimeout(100);
+    abort(last);
+    expect(hasRequest()).toBe(false);
+    expectWaitFrom100();
+    expectClosed(last, -ETIMEDOUT);
+    expectNothing();
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+    expect(hasRequest()).toBe(false);
+  });
+
+  it('of none is none, wherever the clock stands', () => {
+    configure();
+    option(INIT_COMMAND_TIMEOUT_MS, 0);
+    boot();
+    attach(4, 0);
+    for (let i = 0; i < 31; i++) openSocket(2, 1, 0);
+    expect(pollTimeout()).toBe(TIMEOUT_NONE);
+    handleTimeout(0x7fffffff);
+    handleTimeout(0xfffffff0);
+    expectNothing();
+  });
+});
+
+describe('after close', () => {
+  it('the deadline of an earlier command ends nothing, and no EVENT_DONE is told', () => {
+    const connecting = openFresh();
+    const opening = openSocket(2, 1, 0);
+    connectSocket(connecting, sockaddr(80), 16);
+    handleTimeout(100);
+    close(opening);
+    close(connecting);
+    handleTimeout(COMMAND_TIMEOUT_MS);
+    expectNothing();
+    expect(pollTimeout()).toBe(100);
+    handleTimeout(COMMAND_TIMEOUT_MS + 100);
+    expectClosed(opening, -ETIMEDOUT);
+    expectClosed(connecting, -ETIMEDOUT);
     expectNothing();
   });
 });

@@ -27,7 +27,14 @@ import {
   fake_set_busy,
   fake_violations,
 } from './fake';
-import { COMMAND_TIMEOUT_MS, counter, expectDevice, expectNothing, skipEvents } from './guest';
+import {
+  boot,
+  COMMAND_TIMEOUT_MS,
+  counter,
+  expectDevice,
+  expectNothing,
+  skipEvents,
+} from './guest';
 import {
   addDevice,
   BACKEND_DIRECTORY,
@@ -280,5 +287,29 @@ describe('xenstore that breaks', () => {
       handleTimeout(100000);
       expectNothingLeft();
     }
+  });
+
+  it('is told once, and again to whoever starts the device after that', () => {
+    comeUp();
+    skipEvents();
+    lieAboutResponses(5000);
+    handleEvent(fake_port_at(0));
+    expectDevice(DEVICE_FAILED, FAULT_STORE);
+    expectNothing();
+    xenbusStart();
+    expectDevice(DEVICE_FAILED, FAULT_STORE);
+    expectNothing();
+  });
+
+  it('before the device is started is told too', () => {
+    prepare();
+    boot();
+    lieAboutResponses(5000);
+    handleEvent(fake_port_at(0));
+    expectDevice(DEVICE_FAILED, FAULT_STORE);
+    expectNothing();
+    xenbusStart();
+    expectDevice(DEVICE_FAILED, FAULT_STORE);
+    expectNothing();
   });
 });

@@ -82,6 +82,23 @@ describe("EINTR and EAGAIN of Linux's backend", () => {
     expect(hasRequest()).toBe(false);
   });
 
+  it('leave nothing behind that would send ACCEPT beside a POLL in flight', () => {
+    acceptSocket(listener);
+    serve(ACCEPT, -EAGAIN);
+    acceptSocket(listener);
+    serve(ACCEPT, 0);
+    expect(acceptSocket(listener)).toBeGreaterThan(0);
+    expect(pollSocket(listener)).toBe(0);
+    const poll = take(POLL);
+    expect(acceptSocket(listener)).toBe(-EAGAIN);
+    handleTimeout(5);
+    handleTimeout(1000);
+    expect(hasRequest()).toBe(false);
+    reply(poll, 0);
+    take(ACCEPT);
+    expect(hasRequest()).toBe(false);
+  });
+
   it('are asked again for as long as the backend says so', () => {
     pollSocket(listener);
     let now: u32 = 0;

@@ -4,18 +4,29 @@ import { connectSocket, setRingOrder } from '../../assembly/pvcalls/calls';
 import { handleEvent } from '../../assembly/pvcalls/instance';
 import { recv } from '../../assembly/pvcalls/stream';
 import {
+  COUNTER_FRAMES_FREE,
+  COUNTER_PARKED,
   INIT_FLAGS,
   INIT_FRAMES,
   INIT_REUSE,
   INIT_RING_ORDER,
+  INIT_SOCKETS,
   POLLIN,
   POLLOUT,
 } from '../../assembly/wire/abi';
 import { EAGAIN, EINPROGRESS, EINVAL, EIO, ENOBUFS } from '../../assembly/wire/errno';
-import { fake_fail_after, fake_grants, fake_ports, fake_violations } from './fake';
+import {
+  fake_fail_after,
+  fake_frame_of,
+  fake_grants,
+  fake_ports,
+  fake_set_busy,
+  fake_violations,
+} from './fake';
 import {
   boot,
   configure,
+  counter,
   expectClosed,
   expectDone,
   expectFramesBack,
@@ -32,6 +43,7 @@ import {
   idOf,
   learnRing,
   openFresh,
+  openListening,
   produce,
   RELEASE,
   reply,
@@ -146,6 +158,28 @@ describe('the order of a ring', () => {
   });
 });
 
+describe('a new ring', () => {
+  it('is granted zeroed, whatever its frames held for an earlier backend', () => {
+    const first = connect(openFresh(), 2);
+    const page = pageOfRing(first);
+    memory.fill(page, 0xee, 5 * 4096);
+    setErrors(page, 0, 0);
+    attachDetached();
+    skipEvents();
+    close(<i32>idOf(first));
+    skipEvents();
+    expectFramesBack();
+    attach(9, 0);
+    const second = openFresh();
+    setRingOrder(second, 2);
+    connectSocket(second, sockaddr(80), 16);
+    expect(pageOfRing(take(CONNECT))).toBe(page);
+    let dirty = 0;
+    for (let at: usize = 148; at < 5 * 4096; at += 4) dirty += i32(load<u32>(page + at) != 0);
+    expect(dirty).toBe(0); // past the four references
+  });
+});
+
 describe('reuse', () => {
   it('offers the same reference and port again, with a clean ring', () => {
     start(0, INIT_REUSE);
@@ -217,6 +251,68 @@ describe('reuse', () => {
     expect(fake_grants()).toBe(1 + 17 + 9 + 9);
     connect(three, 3);
     expect(fake_grants()).toBe(1 + 9 + 9 + 9);
+  });
+
+  it('gives up only rings that the backend has let go of; the others stay on offer', () => {
+    configure();
+    option(INIT_FLAGS, INIT_REUSE);
+    option(INIT_FRAMES, 44);
+    boot();
+    attach(4, 0);
+    const waiting = openFresh();
+    const mapped = connect(openFresh(), 2);
+    const idle = connect(openFresh(), 2);
+    const ref = load<u32>(mapped, 52);
+    release(<i32>idOf(mapped), 0);
+    release(<i32>idOf(idle), 0);
+    fake_set_busy(ref, true);
+    const fillers: i32[] = [];
+    for (let i = 0; i < 14; i++) fillers.push(openFresh());
+    let next = 0;
+    while (counter(COUNTER_FRAMES_FREE) >= 3) connect(fillers[next++], 1);
+    const grants = fake_grants();
+    connect(fillers[next++], 1);
+    expect(fake_frame_of(load<u32>(idle, 52))).toBe(-1);
+    expect(fake_grants()).toBe(grants - 5 + 3);
+    setRingOrder(fillers[next], 1);
+    expect(connectSocket(fillers[next], sockaddr(80), 16)).toBe(-ENOBUFS); // 2 frames are free
+    expect(counter(COUNTER_PARKED)).toBe(0);
+    expect(load<u32>(connect(waiting, 2), 52)).toBe(ref);
+    expect(fake_grants()).toBe(grants - 5 + 3);
+  });
+
+  it('drops a ring of the wrong order when no entry is free to hold it', () => {
+    configure();
+    option(INIT_FLAGS, INIT_REUSE);
+    option(INIT_SOCKETS, 1);
+    boot();
+    attach(4, 0);
+    const first = connect(openFresh(), 1);
+    release(<i32>idOf(first), 0);
+    const second = connect(openFresh(), 2);
+    expect(load<u32>(pageOfRing(second), 128)).toBe(2);
+    expect(fake_frame_of(load<u32>(first, 52))).toBe(-1);
+    expect(fake_grants()).toBe(1 + 5);
+    expect(fake_ports()).toBe(1 + 1);
+    release(<i32>idOf(second), 0);
+    attachDetached();
+    expectFramesBack();
+  });
+
+  it('is not asked for by a listener in whose entry a ring is kept, and the ring stays', () => {
+    start(0, INIT_REUSE);
+    const first = connect(openFresh(), 1);
+    release(<i32>idOf(first), 0);
+    const listener = openListening();
+    expect(listener & 0xfff).toBe(idOf(first) & 0xfff);
+    close(listener);
+    const request = take(RELEASE);
+    expect(load<u8>(request, 16)).toBe(0);
+    reply(request, 0);
+    expectClosed(listener, 0);
+    expect(fake_grants()).toBe(1 + 3);
+    expect(load<u32>(connect(openFresh(), 1), 52)).toBe(load<u32>(first, 52));
+    expect(fake_grants()).toBe(1 + 3);
   });
 
   it('is not asked for by a socket that has no ring', () => {
