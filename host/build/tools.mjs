@@ -45,10 +45,11 @@ export function missingTools(tools) {
 export function requireTools(tools) {
   const missing = missingTools(tools);
   if (missing.length === 0) return;
-  const names = missing.map(({ command, file }) => command ?? file).join(', ');
-  const packages = missing.map((tool) => tool.package).join(' ');
+  const names = new Set(missing.map(({ command, file }) => command ?? file));
+  const packages = new Set(missing.map((tool) => tool.package));
   throw new Failure(
-    `This needs ${names}, which is not installed. On Debian: apt-get install ${packages}`,
+    `This needs ${[...names].join(', ')}, not installed here. ` +
+      `On Debian: apt-get install ${[...packages].join(' ')}`,
     { exitCode: 2 },
   );
 }
