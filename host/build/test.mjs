@@ -53,8 +53,9 @@ export async function testPeers(args) {
 /** `npm run test:long`: everything, at length. */
 export async function testLong() {
   requireTools([...NATIVE_TOOLS, ...PEER_TOOLS]);
+  requireXen();
   process.env['PVCALLS_LONG'] = '1';
-  const codes = [await test([]), await testNative([]), await testPeers([])];
+  const codes = [await test([]), await testNative([]), await testPeers([]), await testXen([])];
   return codes.find((code) => code !== 0) ?? 0;
 }
 
