@@ -7,8 +7,8 @@
  * held against what was seen before: they may only move forward, and never past the ring.
  *
  * Notify rule: the producer always notifies once per published batch. The consumer stores in_cons,
- * then loads in_prod, and notifies if the ring may be full as the producer last saw it. Version 1 has
- * no sleep flag, so anything quieter could lose the last wake-up.
+ * then loads in_prod, and notifies if the ring may be full as the producer last saw it. Version 1
+ * has no sleep flag, so anything quieter could lose the last wake-up.
  */
 import {
   FLEX_RING_SHIFT,

@@ -7,8 +7,8 @@
  * the kernel has all of them, so the ring is the only buffer and backpressure is the guest's.
  *
  * Notify rule: one notification per published batch; as consumer, only when the ring may be full as
- * the guest last saw it. Each index is stored before the peer's is loaded, or the last wake-up could
- * be lost.
+ * the guest last saw it. Each index is stored before the peer's is loaded, or the last wake-up
+ * could be lost.
  * Invariant: a published byte comes before in_error; an error, once set, stays.
  * Trust: in_cons and out_prod are the guest's: read once, checked raw, then used. in_prod and
  * out_cons in the page are copies for the guest and never read back.
