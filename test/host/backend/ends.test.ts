@@ -96,7 +96,7 @@ describe('RELEASE of a connected socket', () => {
     });
   });
 
-  it('lets go of ring memory that a stuck peer never took', async () => {
+  it('lets go of ring memory that a stuck peer never took, and resets that peer', async () => {
     await withGuest(async ({ guest }) => {
       await using server = await serve(); // reads nothing
       const ring = await guest.open(1n, server.port, 9);
@@ -105,6 +105,7 @@ describe('RELEASE of a connected socket', () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
       expect(ring.load(data.OUT_PROD)).not.toBe(ring.load(data.OUT_CONS));
       expect(await guest.release(1n)).toBe(0);
+      expect(await fateOf(server.sockets[0]!)).toBe('ECONNRESET'); // not an end: bytes were lost
       ring.store(data.OUT_ERROR, -errno.EBADF);
       ring.store(data.OUT_CONS, ring.load(data.OUT_PROD));
       ring.wakeAll();

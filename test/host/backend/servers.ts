@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
+import { endOrReset } from '../../../host/backend/node-end.js';
 
 export interface TestServer extends AsyncDisposable {
   readonly port: number;
@@ -52,7 +53,7 @@ export async function dial(port: number): Promise<net.Socket> {
 export function fateOf(socket: net.Socket): Promise<string> {
   return new Promise((resolve) => {
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    socket.on('end', () => resolve('end'));
+    socket.on('end', () => endOrReset(socket, (reset) => resolve(reset ? 'ECONNRESET' : 'end')));
     socket.resume();
   });
 }

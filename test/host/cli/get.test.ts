@@ -6,7 +6,7 @@ import type net from 'node:net';
 import { describe, expect, it } from 'vitest';
 
 import { answering, closedPort } from './hosts.js';
-import { Program, run } from './program.js';
+import { CLI, Program, run } from './program.js';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 
@@ -67,6 +67,18 @@ describe('get', () => {
     expect(stderr).not.toMatch(/^ +at /m);
     expect(exitCode).toBe(1);
   });
+
+  it.each([['--quiet'], ['--json']])(
+    'fails with 1 when %s output finds no room',
+    async (option) => {
+      const port = await answering(`${OK}Content-Length: 5\r\n\r\nhello`);
+      const shell = ['/bin/sh', '-c', 'exec "$0" "$@" >/dev/full', process.execPath, CLI];
+      const program = new Program(['get', option, `http://127.0.0.1:${port}/`], shell);
+      const { exitCode, stderr } = await program.ended;
+      expect(stderr).toMatch(/the output cannot be written: ENOSPC/);
+      expect(exitCode).toBe(1);
+    },
+  );
 
   it('fails with 1 when the connection is reset in the body', async () => {
     const port = await answering(`${OK}\r\nhello`, (socket) => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach } from 'vitest';
 
-const CLI = fileURLToPath(new URL('../../../build/host/cli.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../../build/host/cli.js', import.meta.url));
 
 /** Where the instances of this test file find each other. */
 export const folder = mkdtempSync(join(tmpdir(), 'pvcalls-test-'));
