@@ -1,7 +1,6 @@
 /** Deadlines of commands, and answers that come after them. */
 import { abort, close } from '../../assembly/pvcalls/abi';
 import {
-  acceptSocket,
   bindSocket,
   connectSocket,
   listenSocket,
@@ -15,7 +14,8 @@ import {
   INIT_COMMAND_TIMEOUT_MS,
   TIMEOUT_NONE,
 } from '../../assembly/wire/abi';
-import { EAGAIN, EINPROGRESS, ETIMEDOUT } from '../../assembly/wire/errno';
+import { EINPROGRESS, ETIMEDOUT } from '../../assembly/wire/errno';
+import { acceptMany, connectMany, handles, openMany, takeAll } from './crowd';
 import { fake_grants, fake_violations } from './fake';
 import {
   boot,
@@ -38,7 +38,6 @@ import {
   hasRequest,
   LISTEN,
   openFresh,
-  openListening,
   POLL,
   RELEASE,
   reply,
@@ -46,34 +45,6 @@ import {
   SOCKET,
   take,
 } from './scripted-backend';
-
-let handles: i32[] = [];
-
-/** Takes requests of this command until there are none. Result: how many. */
-function takeAll(command: u32): i32 {
-  let count = 0;
-  for (; hasRequest(); count++) take(command);
-  return count;
-}
-
-function openMany(count: i32, listening: bool): void {
-  handles = [];
-  for (let i = 0; i < count; i++) {
-    handles.push(listening ? openListening() : openFresh());
-    setRingOrder(handles[i], 1);
-  }
-}
-
-/** Has this many listeners ask for a connection. */
-function acceptMany(count: i32): void {
-  openMany(count, true);
-  for (let i = 0; i < count; i++) expect(acceptSocket(handles[i])).toBe(-EAGAIN);
-}
-
-function connectMany(count: i32): void {
-  openMany(count, false);
-  for (let i = 0; i < count; i++) connectSocket(handles[i], sockaddr(80), 16);
-}
 
 /** The wait began at 100 ms; all that was in flight before has had its deadline. */
 function expectWaitFrom100(): void {

@@ -17,6 +17,7 @@ import {
   COUNTER_SOCKETS,
 } from '../../assembly/wire/abi';
 import { EAGAIN, ENOBUFS } from '../../assembly/wire/errno';
+import { acceptMany, connectMany, handles, openMany, takeAll } from './crowd';
 import { fake_grants, fake_violations } from './fake';
 import {
   boot,
@@ -47,34 +48,6 @@ import {
   SOCKET,
   take,
 } from './scripted-backend';
-
-let handles: i32[] = [];
-
-/** Takes requests of this command until there are none. Result: how many. */
-function takeAll(command: u32): i32 {
-  let count = 0;
-  for (; hasRequest(); count++) take(command);
-  return count;
-}
-
-function openMany(count: i32, listening: bool): void {
-  handles = [];
-  for (let i = 0; i < count; i++) {
-    handles.push(listening ? openListening() : openFresh());
-    setRingOrder(handles[i], 1);
-  }
-}
-
-/** Has this many listeners ask for a connection. */
-function acceptMany(count: i32): void {
-  openMany(count, true);
-  for (let i = 0; i < count; i++) expect(acceptSocket(handles[i])).toBe(-EAGAIN);
-}
-
-function connectMany(count: i32): void {
-  openMany(count, false);
-  for (let i = 0; i < count; i++) connectSocket(handles[i], sockaddr(80), 16);
-}
 
 /** Opens sockets whose SOCKET is not answered. */
 function socketMany(count: i32): void {

@@ -1,22 +1,16 @@
 /** What the xenstore client refuses: it breaks the connection, and never traps. */
-import { arenaInit, arenaSeal } from '../../assembly/guest/arena';
-import { eventsInit } from '../../assembly/guest/events';
+import { storeFlush, storeTake } from '../../assembly/guest/xenstore';
+import { fake_forget_sent, fake_sent, fake_violations } from './fake';
 import {
-  messageId,
-  messagePayload,
-  messageSize,
-  messageType,
-  STORE_BROKEN,
-  STORE_MESSAGE,
-  storeFlush,
-  storeInit,
-  storePayload,
-  storeSubmit,
-  storeTake,
-} from '../../assembly/guest/xenstore';
-import { evtchn_alloc_unbound } from '../../assembly/hypercalls';
-import { ENODEV } from '../../assembly/wire/errno';
-import { fake_forget_sent, fake_reset, fake_sent, fake_violations } from './fake';
+  READ,
+  port,
+  startClient,
+  ask,
+  asked,
+  payload,
+  expectMessage,
+  expectBroken,
+} from './xenstore-client';
 import {
   composeSize,
   feed,
@@ -24,63 +18,12 @@ import {
   lieAboutResponses,
   say,
   STORE_PAGE,
-  storedStart,
-  storedTake,
 } from './xenstored-end';
 
-const ARENA: usize = 0x100000;
-const READ: u32 = 2;
 const ERROR: u32 = 16;
-const ALL: u32 = 1 << 16;
-let port: u32 = 0;
-
-function start(first: u32): void {
-  fake_reset();
-  storedStart(first);
-  memory.fill(ARENA, 0xa5, 16 * 4096);
-  arenaInit(ARENA, 16);
-  eventsInit(0, 0);
-  port = evtchn_alloc_unbound(0);
-  storeInit(STORE_PAGE, port);
-  arenaSeal();
-}
-
-/** Sends a request of these bytes. */
-function ask(type: u32, text: string): i32 {
-  const payload = storePayload();
-  if (payload == 0) return storeSubmit(type, 0, 0);
-  String.UTF8.encodeUnsafe(changetype<usize>(text), text.length, payload);
-  return storeSubmit(type, 0, text.length);
-}
-
-/** A request that xenstored has taken. */
-function asked(): u32 {
-  const id = ask(READ, 'x');
-  expect(id).toBeGreaterThan(0);
-  storedTake(ALL);
-  return <u32>id;
-}
-
-function payload(): string {
-  return String.UTF8.decodeUnsafe(messagePayload(), messageSize());
-}
-
-function expectMessage(type: u32, id: u32, text: string): void {
-  expect(storeTake()).toBe(STORE_MESSAGE);
-  expect(messageType()).toBe(type);
-  expect(messageId()).toBe(id);
-  expect(payload()).toBe(text);
-  expect(load<u8>(messagePayload() + messageSize())).toBe(0);
-}
-
-function expectBroken(): void {
-  expect(storeTake()).toBe(STORE_BROKEN);
-  expect(storeTake()).toBe(STORE_BROKEN);
-  expect(ask(READ, 'x')).toBe(-ENODEV);
-}
 
 beforeEach(() => {
-  start(0);
+  startClient(0);
 });
 
 afterEach(() => {
@@ -103,10 +46,10 @@ describe('the connection breaks, without a trap,', () => {
   it('over an error that does not end, is empty, or goes on after its NUL', () => {
     say(ERROR, asked(), 'ENOENT');
     expectBroken();
-    start(0);
+    startClient(0);
     say(ERROR, asked(), '');
     expectBroken();
-    start(0);
+    startClient(0);
     say(ERROR, asked(), 'ENOENT|more|');
     expectBroken();
   });
@@ -134,7 +77,7 @@ describe('the connection breaks, without a trap,', () => {
     say(READ, asked(), 'a reply that would be right');
     lieAboutResponses(1025);
     expectBroken();
-    start(0);
+    startClient(0);
     lieAboutResponses(<u32>-1);
     expectBroken();
   });

@@ -1,24 +1,30 @@
 /** The xenstore client against a xenstored that writes every byte by hand. */
-import { arenaInit, arenaSeal } from '../../assembly/guest/arena';
+import { arenaInit } from '../../assembly/guest/arena';
 import { eventsInit, OWNER_STORE, ownerOf } from '../../assembly/guest/events';
 import {
-  messageId,
   messageIsError,
-  messagePayload,
   messageSize,
-  messageType,
-  STORE_BROKEN,
   STORE_EMPTY,
-  STORE_MESSAGE,
   storeFlush,
   storeInit,
   storePayload,
   storeSubmit,
   storeTake,
 } from '../../assembly/guest/xenstore';
-import { evtchn_alloc_unbound } from '../../assembly/hypercalls';
 import { EAGAIN, EINVAL, ENODEV } from '../../assembly/wire/errno';
-import { fake_forget_sent, fake_reset, fake_sent, fake_violations } from './fake';
+import { fake_forget_sent, fake_sent, fake_violations } from './fake';
+import {
+  READ,
+  ALL,
+  ARENA,
+  port,
+  startClient,
+  ask,
+  asked,
+  payload,
+  expectMessage,
+  expectBroken,
+} from './xenstore-client';
 import {
   compose,
   feed,
@@ -29,66 +35,15 @@ import {
   requestTransaction,
   requestType,
   say,
-  STORE_PAGE,
-  storedStart,
   storedTake,
 } from './xenstored-end';
 
-const ARENA: usize = 0x100000;
-const READ: u32 = 2;
 const WRITE: u32 = 11;
 const WATCH_EVENT: u32 = 15;
 const ERROR: u32 = 16;
-const ALL: u32 = 1 << 16;
-let port: u32 = 0;
-
-function start(first: u32): void {
-  fake_reset();
-  storedStart(first);
-  memory.fill(ARENA, 0xa5, 16 * 4096);
-  arenaInit(ARENA, 16);
-  eventsInit(0, 0);
-  port = evtchn_alloc_unbound(0);
-  storeInit(STORE_PAGE, port);
-  arenaSeal();
-}
-
-/** Sends a request of these bytes. */
-function ask(type: u32, text: string): i32 {
-  const payload = storePayload();
-  if (payload == 0) return storeSubmit(type, 0, 0);
-  String.UTF8.encodeUnsafe(changetype<usize>(text), text.length, payload);
-  return storeSubmit(type, 0, text.length);
-}
-
-/** A request that xenstored has taken. */
-function asked(): u32 {
-  const id = ask(READ, 'x');
-  expect(id).toBeGreaterThan(0);
-  storedTake(ALL);
-  return <u32>id;
-}
-
-function payload(): string {
-  return String.UTF8.decodeUnsafe(messagePayload(), messageSize());
-}
-
-function expectMessage(type: u32, id: u32, text: string): void {
-  expect(storeTake()).toBe(STORE_MESSAGE);
-  expect(messageType()).toBe(type);
-  expect(messageId()).toBe(id);
-  expect(payload()).toBe(text);
-  expect(load<u8>(messagePayload() + messageSize())).toBe(0);
-}
-
-function expectBroken(): void {
-  expect(storeTake()).toBe(STORE_BROKEN);
-  expect(storeTake()).toBe(STORE_BROKEN);
-  expect(ask(READ, 'x')).toBe(-ENODEV);
-}
 
 beforeEach(() => {
-  start(0);
+  startClient(0);
 });
 
 afterEach(() => {
@@ -110,7 +65,7 @@ describe('a request', () => {
   });
 
   it('goes on where the indices of the page stand', () => {
-    start(0xfffffff8);
+    startClient(0xfffffff8);
     ask(READ, 'over the end');
     expect(storedTake(ALL)).toBe(true);
     expect(requestText()).toBe('over the end');
