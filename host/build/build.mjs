@@ -35,14 +35,14 @@ const HOST_INPUTS = ['host', 'assembly/wire', 'tsconfig.json', 'package.json', '
 const STEPS = {
   core: {
     inputs: ['assembly', 'asconfig.json', ...TOOLS],
-    outputs: ['build/core.wasm', 'build/core.wat', 'build/core.debug.wasm'],
+    outputs: ['build/core.wasm', 'build/core.debug.wasm'],
     make: async () => {
       await Promise.all([compile('release'), compile('debug')]);
     },
   },
   dom0less: {
     inputs: ['assembly', 'asconfig.json', ...TOOLS],
-    outputs: ['build/dom0less.wasm', 'build/dom0less.wat'],
+    outputs: ['build/dom0less.wasm'],
     make: () => compile('release', DOM0LESS_ENTRY, 'build/dom0less'),
   },
   rings: {
@@ -69,7 +69,7 @@ const STEPS = {
  */
 async function compile(target, entry = 'assembly/index.ts', out) {
   if (!existsSync(ROOT + entry)) throw new Failure(`${entry} is missing.`);
-  const files = out ? [`--outFile=${out}.wasm`, `--textFile=${out}.wat`] : [];
+  const files = out ? [`--outFile=${out}.wasm`] : [];
   await run(`${entry} does not compile (target ${target}).`, process.execPath, [
     inModules('assemblyscript/bin/asc.js'),
     entry,
@@ -77,6 +77,23 @@ async function compile(target, entry = 'assembly/index.ts', out) {
     `--target=${target}`,
     '--noColors',
     ...files,
+  ]);
+  if (target === 'release') await shrink(`${out ?? 'build/core'}.wasm`);
+}
+
+/**
+ * Binaryen again, for size alone: asc fixes what it inlines. docs/decisions/007 says what it buys.
+ * The features are those that asc writes.
+ *
+ * @param {string} file Changed in place.
+ */
+async function shrink(file) {
+  await run(`${file} could not be made smaller.`, process.execPath, [
+    inModules('binaryen/bin/wasm-opt'),
+    ...['threads', 'bulk-memory', 'sign-ext'].map((feature) => `--enable-${feature}`),
+    '-Oz',
+    file,
+    `--output=${file}`,
   ]);
 }
 
