@@ -20,7 +20,7 @@ import {
   OUT_PROD,
 } from '../wire/data-ring';
 import { copyFromShared, copyToShared, loadIndex, storeIndex } from './order';
-import { distance } from './serial';
+import { advance, distance } from './serial';
 
 /** Private state of one data ring. All zero: no ring. */
 @unmanaged
@@ -133,7 +133,7 @@ export function copyToRing(base: usize, length: u32, index: u32, from: usize, si
 
 /** Publishes `size` bytes of `out`. The caller notifies. */
 export function publishOut(ring: ByteRing, size: u32): void {
-  ring.outProd += size;
+  ring.outProd = advance(ring.outProd, size);
   storeIndex(ring.page + OUT_PROD, ring.outProd); // backend sees the bytes before the index
 }
 
@@ -142,7 +142,7 @@ export function publishOut(ring: ByteRing, size: u32): void {
  * in_cons as late as when it was last told, and have filled the ring as it stood then.
  */
 export function consumeIn(ring: ByteRing, size: u32): bool {
-  ring.inCons += size;
+  ring.inCons = advance(ring.inCons, size);
   storeIndex(ring.page + IN_CONS, ring.inCons); // the copy is done before the space is free
   if (distance(loadIndex(ring.page + IN_PROD), ring.inTold) < ring.size) return false;
   ring.inTold = ring.inCons;

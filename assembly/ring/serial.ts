@@ -1,11 +1,21 @@
 /**
  * Arithmetic of free-running indices and of time, modulo 2^32. Nothing else subtracts indices.
  * An index runs free and is masked to a slot only where memory is touched.
+ *
+ * `--use INDEX_BITS=n`, for tests only, makes indices n bits wide, few enough that every value of
+ * them can be tried with the code as it is: docs/decisions/012.
  */
+
+const INDEX_MASK: u32 = isDefined(INDEX_BITS) ? (1 << INDEX_BITS) - 1 : 0xffffffff;
+
+/** The index `count` after `index`. */
+export function advance(index: u32, count: u32): u32 {
+  return isDefined(INDEX_BITS) ? (index + count) & INDEX_MASK : index + count;
+}
 
 /** How far `consumer` is behind `producer`. Meaningful only if the result is within the ring. */
 export function distance(producer: u32, consumer: u32): u32 {
-  return producer - consumer;
+  return isDefined(INDEX_BITS) ? (producer - consumer) & INDEX_MASK : producer - consumer;
 }
 
 /**
@@ -13,7 +23,7 @@ export function distance(producer: u32, consumer: u32): u32 {
  * woken for it. C reference: ring.h, RING_PUSH_REQUESTS_AND_CHECK_NOTIFY.
  */
 export function crossed(before: u32, after: u32, event: u32): bool {
-  return after - event < after - before;
+  return distance(after, event) < distance(after, before);
 }
 
 /** Whether the moment `now` has reached `deadline`, for spans under 2^31 ms. */

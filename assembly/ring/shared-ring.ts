@@ -20,7 +20,10 @@ import {
 } from '../wire/ring';
 import { PAGE_SIZE } from '../wire/page';
 import { copyFromShared, copyToShared, loadIndex, storeIndex } from './order';
-import { crossed, distance } from './serial';
+import { advance, crossed, distance } from './serial';
+
+/** Slots of the ring; fewer in a test build with `--use RING_SLOTS=n`, as INDEX_BITS. */
+const SLOTS: u32 = isDefined(RING_SLOTS) ? RING_SLOTS : RING_SIZE;
 
 /** Private state of the frontend's end. */
 @unmanaged
@@ -53,13 +56,13 @@ export function ringOutstanding(ring: SharedRing): u32 {
 }
 
 function slotAddress(ring: SharedRing, index: u32): usize {
-  return ring.page + SRING_SLOTS + (index & (RING_SIZE - 1)) * SLOT_SIZE;
+  return ring.page + SRING_SLOTS + (index & (SLOTS - 1)) * SLOT_SIZE;
 }
 
 /** Writes one request of SLOT_SIZE bytes. The caller has seen ringOutstanding < RING_SIZE. */
 export function ringPut(ring: SharedRing, request: usize): void {
   copyToShared(slotAddress(ring, ring.reqProdPvt), request, SLOT_SIZE);
-  ring.reqProdPvt += 1;
+  ring.reqProdPvt = advance(ring.reqProdPvt, 1);
 }
 
 /** Publishes what was put. Whether the backend asked to be notified of it. */
@@ -80,7 +83,7 @@ export function ringTake(ring: SharedRing, response: usize, size: u32): i32 {
   if (ring.rspCons == ring.rspProd) {
     let prod = loadIndex(ring.page + RSP_PROD);
     if (prod == ring.rspCons) {
-      storeIndex(ring.page + RSP_EVENT, ring.rspCons + 1);
+      storeIndex(ring.page + RSP_EVENT, advance(ring.rspCons, 1));
       prod = loadIndex(ring.page + RSP_PROD); // a response published before rsp_event was seen
       if (prod == ring.rspCons) return 0;
     }
@@ -89,6 +92,6 @@ export function ringTake(ring: SharedRing, response: usize, size: u32): i32 {
     ring.rspProd = prod;
   }
   copyFromShared(response, slotAddress(ring, ring.rspCons), size);
-  ring.rspCons += 1;
+  ring.rspCons = advance(ring.rspCons, 1);
   return 1;
 }

@@ -19,8 +19,17 @@ const BUNDLES = {
   'cli-worker': 'host/cli/worker.ts',
 };
 
+const CORE_ENTRY = 'assembly/index.ts';
+
 /** The core's ring arithmetic as a module of its own, for tests. */
-const RINGS_ENTRY = 'test/assembly/rings-entry.ts';
+export const RINGS_ENTRY = 'test/assembly/rings-entry.ts';
+
+/**
+ * The core and its rings with a hook before every access to shared memory: ring/order.ts. The rings
+ * are so narrow there that all their states can be visited: ring/serial.ts, ring/shared-ring.ts.
+ */
+export const TRACED = ['--use', 'TRACED=1'];
+export const TRACED_RINGS = [...TRACED, '--use', 'INDEX_BITS=3', '--use', 'RING_SLOTS=2'];
 
 /** Two guests without a dom0 find each other: a module of its own, so that the core stays small. */
 const DOM0LESS_ENTRY = 'assembly/dom0less/index.ts';
@@ -50,6 +59,16 @@ const STEPS = {
     outputs: ['build/test/rings.wasm'],
     make: () => compile('release', RINGS_ENTRY, 'build/test/rings'),
   },
+  traced: {
+    inputs: ['assembly', RINGS_ENTRY, 'asconfig.json', ...TOOLS],
+    outputs: ['build/test/traced.wasm', 'build/test/traced-rings.wasm'],
+    make: async () => {
+      await Promise.all([
+        compile('release', CORE_ENTRY, 'build/test/traced', TRACED),
+        compile('release', RINGS_ENTRY, 'build/test/traced-rings', TRACED_RINGS),
+      ]);
+    },
+  },
   host: {
     inputs: HOST_INPUTS,
     outputs: Object.keys(BUNDLES).map((name) => `build/host/${name}.js`),
@@ -66,8 +85,9 @@ const STEPS = {
  * @param {string} target A target of asconfig.json.
  * @param {string} [entry] The core's by default.
  * @param {string} [out] Without ending; the target's own by default.
+ * @param {readonly string[]} [flags] More arguments of asc.
  */
-async function compile(target, entry = 'assembly/index.ts', out) {
+async function compile(target, entry = CORE_ENTRY, out, flags = []) {
   if (!existsSync(ROOT + entry)) throw new Failure(`${entry} is missing.`);
   const files = out ? [`--outFile=${out}.wasm`] : [];
   await run(`${entry} does not compile (target ${target}).`, process.execPath, [
@@ -77,6 +97,7 @@ async function compile(target, entry = 'assembly/index.ts', out) {
     `--target=${target}`,
     '--noColors',
     ...files,
+    ...flags,
   ]);
   if (target === 'release') await shrink(`${out ?? 'build/core'}.wasm`);
 }

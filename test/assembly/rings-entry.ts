@@ -1,7 +1,8 @@
 /**
  * The ring arithmetic of the core as a module of its own, for the tests that compare it with Xen's
- * macros (test/host/rings.ts, test/native/rings.test.ts). Everything stands in memory that the test
- * supplies: private state below 4096, the shared page at 4096, data from 65536 on.
+ * macros (test/host/rings.ts, test/native/rings.test.ts), and for those that run a peer between any
+ * two accesses of it (test/model). Everything stands in memory that the test supplies: private state
+ * below 4096, the shared page at 4096, data from 65536 on.
  */
 import {
   BAD,
@@ -23,6 +24,7 @@ import {
   ringInit,
   ringOutstanding,
   ringPush,
+  ringPut,
   ringTake,
 } from '../../assembly/ring/shared-ring';
 import { IN_CONS, IN_PROD, OUT_CONS, OUT_PROD } from '../../assembly/wire/data-ring';
@@ -137,4 +139,50 @@ export function read_packet(cons: u32, order: u32, to: usize, count: u32): void 
 
 export function in_cons(): u32 {
   return load<u32>(PAGE + IN_CONS);
+}
+
+/** From here on for test/model: one ring that lives from call to call. */
+export function command_init(): void {
+  ringInit(changetype<SharedRing>(STATE), PAGE);
+}
+
+export function command_outstanding(): u32 {
+  return ringOutstanding(changetype<SharedRing>(STATE));
+}
+
+export function command_put(request: usize): void {
+  ringPut(changetype<SharedRing>(STATE), request);
+}
+
+export function command_push(): u32 {
+  return ringPush(changetype<SharedRing>(STATE)) ? 1 : 0;
+}
+
+export function command_take(response: usize, size: u32): i32 {
+  return ringTake(changetype<SharedRing>(STATE), response, size);
+}
+
+/** A data ring of `size` bytes each way, a power of two and smaller than any order gives. */
+export function data_init(size: u32): void {
+  byteRing(0, 0).size = size;
+}
+
+export function data_readable(): u32 {
+  return readable(changetype<ByteRing>(STATE));
+}
+
+export function data_writable(): u32 {
+  return writable(changetype<ByteRing>(STATE));
+}
+
+export function data_read(to: usize, size: u32): u32 {
+  const ring = changetype<ByteRing>(STATE);
+  copyOut(ring, to, size, 0);
+  return consumeIn(ring, size) ? 1 : 0;
+}
+
+export function data_write(from: usize, size: u32): void {
+  const ring = changetype<ByteRing>(STATE);
+  copyIn(ring, from, size, 0);
+  publishOut(ring, size);
 }
