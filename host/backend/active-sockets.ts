@@ -73,11 +73,12 @@ export class ActiveSockets {
   /**
    * RELEASE of a connected socket. What the guest had not read makes it a reset, as a kernel does;
    * so does what it had written and the kernel not taken: that is dropped, and a stream that was
-   * cut off must not look whole. Linux's backend ends it in order.
+   * cut off must not look whole. Linux's backend ends it in order. A spliced stream takes the rest.
    */
   release(state: Active, wish: { reuse: boolean; reset: boolean }): void {
     const { guest } = this;
     const extensions = guest.rules.extensions;
+    if (extensions && !wish.reset) state.pump.sendLast();
     const { unread, unsent } = state.pump.unfinished;
     const reset = unread || (extensions && (wish.reset || unsent));
     state.pump.close(reset);

@@ -14,12 +14,15 @@ import { NodeSocketLayer } from './node-net.js';
 import { denyAll, type Policy, type PolicyCall } from './policy.js';
 import { rulesOf, type BackendMode, type Rules } from './rules.js';
 import type { SocketLayer } from './socket-layer.js';
+import { SpliceLayer } from './splice-layer.js';
 
 export interface BackendOptions {
   /** The domain that the backend runs in. Default 0. */
   domid?: number;
   /** Where calls end. Default: node:net. */
   layer?: SocketLayer;
+  /** Join the rings of guests that connect to each other, without the layer. Default true. */
+  splice?: boolean;
   /** Default: connect and bind are denied with -EACCES. */
   policy?: Policy;
   /** Largest data ring offered, as log2 of its pages. Default 9; 4 in `linux` mode. */
@@ -78,7 +81,9 @@ export class Backend extends EventEmitter<BackendEvents> implements AsyncDisposa
     this.domid = options.domid ?? 0;
     this.base = `/local/domain/${this.domid}/backend/pvcalls`;
     this.domain = machine.domain(this.domid);
-    this.layer = options.layer ?? new NodeSocketLayer();
+    const layer = options.layer ?? new NodeSocketLayer();
+    const spliced = options.splice ?? true;
+    this.layer = spliced ? new SpliceLayer(layer, machine.scheduler) : layer;
     this.rules = rulesOf(options.mode ?? 'full');
     this.ringRules = ringRulesOf(this.rules, options);
     const policy = safePolicy(options.policy ?? denyAll, (error) => this.reportPolicy(error));

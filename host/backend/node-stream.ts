@@ -78,7 +78,7 @@ export class NodeStream implements Stream {
     else this.socket?.resume();
   }
 
-  send(spans: readonly Uint8Array[], done: (error: number) => void): void {
+  send(spans: readonly Uint8Array[], done: (error: number) => void): undefined {
     const { socket } = this;
     if (socket === undefined) return;
     const last = spans.length - 1;
@@ -105,18 +105,8 @@ export class NodeStream implements Stream {
       this.leftover = Buffer.concat([this.leftover, bytes]);
       return;
     }
-    let rest = bytes;
-    while (rest.length > 0) {
-      const room = this.sink.room();
-      if (room === undefined) {
-        this.leftover = Uint8Array.from(rest);
-        return;
-      }
-      const count = Math.min(room.length, rest.length);
-      room.set(rest.subarray(0, count));
-      this.sink.received(count);
-      rest = rest.subarray(count);
-    }
+    const count = this.sink.put([bytes]);
+    if (count < bytes.length) this.leftover = Uint8Array.from(bytes.subarray(count));
   }
 
   private finish(error: number): void {

@@ -4,7 +4,8 @@
  *
  * Inbound, the stream writes straight into the free span that `room` gives and `received`
  * publishes it. Outbound, the stream takes spans of the ring itself, and out_cons moves only when
- * the kernel has all of them, so the ring is the only buffer and backpressure is the guest's.
+ * the kernel has all of them, so the ring is the only buffer and backpressure is the guest's. The
+ * stream of a splice `put`s them into the other guest's ring, and out_cons moves by what it took.
  *
  * Notify rule: one notification per published batch; as consumer, only when the ring may be full as
  * the guest last saw it. Each index is stored before the peer's is loaded, or the last wake-up
@@ -79,6 +80,13 @@ export class Pump implements StreamSink {
     };
   }
 
+  /** RELEASE: hands over what a stream that takes bytes at once has not taken yet. */
+  sendLast(): void {
+    if (this.stream?.sendLast === undefined || this.outDone) return;
+    const count = this.published();
+    if (count > 0) this.took(this.stream.sendLast(this.ring.out.spans(this.outCons, count)));
+  }
+
   /** Lets go of stream and ring: neither is touched afterwards. */
   close(reset: boolean): void {
     this.closed = true;
@@ -91,9 +99,31 @@ export class Pump implements StreamSink {
   room(): Uint8Array | undefined {
     const free = this.free();
     if (free > 0) return this.ring.in.span(this.inProd, free);
-    if (!this.stalled && !this.inDone) this.counts.fullRings += 1;
-    this.stalled = true;
+    this.stall();
     return undefined;
+  }
+
+  put(spans: readonly Uint8Array[]): number {
+    const free = this.free();
+    let taken = 0;
+    let size = 0;
+    for (const span of spans) {
+      size += span.length;
+      for (let done = 0; done < span.length && taken < free;) {
+        const wanted = Math.min(span.length - done, free - taken);
+        const room = this.ring.in.span(this.inProd + taken, wanted);
+        room.set(room.length === span.length ? span : span.subarray(done, done + room.length));
+        done += room.length;
+        taken += room.length;
+      }
+    }
+    if (taken > 0) this.received(taken);
+    if (taken < size) this.stall();
+    return taken;
+  }
+
+  writable(): void {
+    this.sendMore();
   }
 
   received(bytes: number): void {
@@ -123,24 +153,46 @@ export class Pump implements StreamSink {
     return 0;
   }
 
-  private sendMore(): void {
-    if (this.stream === undefined || this.sending || this.outDone) return;
-    const count = (this.ring.load(wire.OUT_PROD) - this.outCons) >>> 0;
-    if (count === 0) return;
-    if (count > this.ring.size) {
-      this.fail(`out_prod is ${count} bytes ahead of out_cons in a ring of ${this.ring.size}`);
-      return;
-    }
-    this.sending = true;
-    this.stream.send(this.ring.out.spans(this.outCons, count), (error) => this.sent(count, error));
+  /** The stream found less room than it has bytes. */
+  private stall(): void {
+    if (!this.stalled && !this.inDone) this.counts.fullRings += 1;
+    this.stalled = true;
   }
 
-  private sent(count: number, error: number): void {
+  /**
+   * One look at out_prod: bytes published after it come with a notification of their own, so that
+   * no guest keeps us here.
+   */
+  private sendMore(): void {
+    if (this.stream === undefined || this.sending || this.outDone) return;
+    const count = this.published();
+    if (count === 0) return;
+    this.sending = true;
+    const spans = this.ring.out.spans(this.outCons, count);
+    const taken = this.stream.send(spans, (error) => {
+      this.sending = false;
+      this.took(error === 0 ? count : error);
+      this.sendMore();
+    });
+    if (taken === undefined) return;
     this.sending = false;
-    if (this.closed || this.outDone) return;
-    if (error !== 0) {
+    this.took(taken);
+  }
+
+  /** Bytes of `out` that wait; 0 also when out_prod lies, which ends the socket. */
+  private published(): number {
+    const count = (this.ring.load(wire.OUT_PROD) - this.outCons) >>> 0;
+    if (count <= this.ring.size) return count;
+    this.fail(`out_prod is ${count} bytes ahead of out_cons in a ring of ${this.ring.size}`);
+    return 0;
+  }
+
+  /** The stream took so many bytes, or failed with a negative errno. */
+  private took(count: number): void {
+    if (count === 0 || this.closed || this.outDone) return;
+    if (count < 0) {
       this.outDone = true;
-      this.ring.store(wire.OUT_ERROR, error);
+      this.ring.store(wire.OUT_ERROR, count);
       this.hooks.notify();
       return;
     }
@@ -154,7 +206,6 @@ export class Pump implements StreamSink {
       this.outTold = this.outCons;
       this.hooks.notify();
     }
-    this.sendMore();
   }
 
   private fail(reason: string): void {

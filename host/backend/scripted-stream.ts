@@ -138,7 +138,7 @@ export class ScriptedStream implements Stream {
     this.reader.wake();
   }
 
-  send(spans: readonly Uint8Array[], done: (error: number) => void): void {
+  send(spans: readonly Uint8Array[], done: (error: number) => void): undefined {
     const rest = [...spans];
     let scheduled = false;
     const step = (): void => {

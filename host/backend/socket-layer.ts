@@ -20,6 +20,10 @@ export interface StreamSink {
   room(): Uint8Array | undefined;
   /** So many bytes were written into the last `room()`. */
   received(bytes: number): void;
+  /** Copies what there is room for. Result: bytes; when not all, the stream waits for `resume`. */
+  put(spans: readonly Uint8Array[]): number;
+  /** A `send` that took not all at once would take more now. */
+  writable(): void;
   /** No more bytes will come: 0 for an orderly end, else a negative errno. At most once. */
   ended(error: number): void;
 }
@@ -27,8 +31,14 @@ export interface StreamSink {
 export interface Stream {
   /** Starts reading into the sink, or goes on after `room()` said there was none. */
   resume(): void;
-  /** Sends the spans; `done` when the kernel has taken all of them or failed. One at a time. */
-  send(spans: readonly Uint8Array[], done: (error: number) => void): void;
+  /**
+   * Sends the spans; `done` when the kernel has taken all of them or failed. One at a time.
+   * A stream that takes bytes at once gives their number instead, or a negative errno, and never
+   * calls `done`; after less than all it tells the sink that it is `writable`.
+   */
+  send(spans: readonly Uint8Array[], done: (error: number) => void): number | undefined;
+  /** Only where `send` gives numbers: the same before an orderly close, and nobody waits. */
+  sendLast?(spans: readonly Uint8Array[]): number;
   /** Closes: orderly (FIN after what was sent) or with a reset. The sink is not called again. */
   close(reset: boolean): void;
 }

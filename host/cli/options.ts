@@ -8,6 +8,7 @@ export interface Options {
   guests: number;
   threads: boolean;
   seed: number | undefined;
+  splice: boolean;
   idleSeconds: number;
   trace: boolean;
   dom0: boolean;
@@ -25,6 +26,7 @@ type OptionName =
   | 'guests'
   | 'threads'
   | 'seed'
+  | 'no-splice'
   | 'idle'
   | 'trace'
   | 'dom0'
@@ -50,6 +52,7 @@ const DESCRIPTIONS: Record<OptionName, Described> = {
   guests: { value: 'N', help: 'spread connections over N guests, 1 to 16 (default 1)' },
   threads: { help: 'give each guest a thread of its own' },
   seed: { value: 'N', help: 'order of grant references and ports (default random)' },
+  'no-splice': { help: 'connect guests to each other through the host, not ring to ring' },
   idle: { value: 'SECONDS', help: 'keep a connection so long after its FIN (default 60)' },
   trace: { help: 'one line per command and event on stderr' },
   dom0: { help: 'one image, created by xl beside a Linux dom0' },
@@ -62,7 +65,13 @@ const DESCRIPTIONS: Record<OptionName, Described> = {
   version: { help: 'the version' },
 };
 
-export const WORLD_OPTIONS: readonly OptionName[] = ['layout', 'ring-order', 'threads', 'seed'];
+export const WORLD_OPTIONS: readonly OptionName[] = [
+  'layout',
+  'ring-order',
+  'threads',
+  'seed',
+  'no-splice',
+];
 export const OUTPUT_OPTIONS: readonly OptionName[] = ['json', 'quiet', 'help', 'version'];
 
 export interface ParsedArguments {
@@ -93,6 +102,7 @@ export function parseOptions(args: string[], accepted: readonly OptionName[]): P
       guests: optional(given.guests, '--guests', 1, 16) ?? 1,
       threads: given.threads === true,
       seed: optional(given.seed, '--seed', 0, 0xffffffff),
+      splice: given['no-splice'] !== true,
       idleSeconds: optional(given.idle, '--idle', 1, 86_400) ?? 60,
       trace: given.trace === true,
       dom0: given.dom0 === true,

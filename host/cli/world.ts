@@ -76,6 +76,7 @@ export class World {
     this.backend = createBackend(this.machine, {
       layout: options.layout,
       policy: allowAddresses(this.allowed),
+      splice: options.splice,
       quotas: { mappedPages: Math.max(DEFAULT_QUOTAS.mappedPages, this.capacity.frames) },
     });
   }

@@ -20,6 +20,8 @@ export interface Plan {
   /** Besides the guest that does everything: a second one, and a frontend that is not ours. */
   readonly second: boolean;
   readonly foreign: boolean;
+  /** Guests that call each other are joined ring to ring. */
+  readonly splice: boolean;
 }
 
 export function planOf(seed: number): Plan {
@@ -42,5 +44,6 @@ export function planOf(seed: number): Plan {
     connectFailures: random.pick([0, 0.05, 0.2]),
     second: random.chance(0.3),
     foreign: random.chance(0.5),
+    splice: random.chance(0.5),
   };
 }

@@ -31,6 +31,8 @@ const FRAMES_PER_MIB = 256;
 export interface RealOptions {
   readonly seed: number;
   readonly layout?: 'v1' | 'v7';
+  /** As BackendOptions has it. */
+  readonly splice?: boolean;
   /** Memory of each guest, in MiB. Default 4. */
   readonly memoryMiB?: number;
 }
@@ -73,6 +75,7 @@ export class RealWorld {
   newBackend(): Backend {
     return createBackend(this.machine, {
       layout: this.options.layout ?? 'v1',
+      splice: this.options.splice ?? true,
       policy: ({ command, address }) =>
         command === 'connect' && address?.port === DENIED.port ? -EACCES : 'allow',
     });

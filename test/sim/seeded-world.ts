@@ -81,12 +81,13 @@ export class SeededWorld {
   }
 
   newBackend(): Backend {
-    const { layout, mode, keepReused } = this.plan;
+    const { layout, mode, keepReused, splice } = this.plan;
     return createBackend(this.machine, {
       layer: this.layer,
       layout,
       mode,
       keepReused,
+      splice,
       policy: ({ command, address }) =>
         command === 'connect' && address?.port === DENIED.port ? -EACCES : 'allow',
     });

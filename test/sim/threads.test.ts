@@ -16,7 +16,7 @@ const TIMEOUT_MS = process.env['PVCALLS_LONG'] ? 1_800_000 : 120_000;
 
 async function run(seed: number): Promise<Counts> {
   const layout = seed % 2 === 0 ? 'v7' : 'v1';
-  const world = await RealWorld.open({ seed, layout });
+  const world = await RealWorld.open({ seed, layout, splice: seed % 4 < 2 });
   const { claims, counts, core } = await runInWorker(world, 'mixed');
   world.claims.push(...claims);
   const total = countRun(world.machine, world.backend, [counts], [core]);

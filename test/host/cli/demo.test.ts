@@ -15,6 +15,7 @@ describe('demo', () => {
   it.each([
     [[]],
     [['--threads']],
+    [['--no-splice']],
     [['--layout', 'v7', '--ring-order', '0']],
     [['--ring-order', '9', '--seed', '7']],
   ])('%j verifies three transfers within five seconds', async (args) => {
