@@ -1,6 +1,6 @@
 /**
- * The build: assembly/ -> build/core.wasm and dom0less.wasm, host/ -> build/host/*.js, declarations
- * -> build/types.
+ * The build: assembly/ -> build/core.wasm and dom0less.wasm, the component -> build/component,
+ * host/ -> build/host/*.js, declarations -> build/types.
  *
  * To add a bundle, add its entry to BUNDLES. A bundle lies two folders deep, as its sources do
  * (host/core/x.ts, build/host/x.js), so `new URL('../../build/core.wasm', import.meta.url)` finds
@@ -8,6 +8,7 @@
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
+import { COMPONENT, COMPONENT_CORE, makeComponent } from './component.mjs';
 import { filesBelow, isFresh, makeAndNote } from './freshness.mjs';
 import { Failure, progress } from './report.mjs';
 import { ROOT, inModules, run } from './run.mjs';
@@ -15,6 +16,7 @@ import { ROOT, inModules, run } from './run.mjs';
 /** Name of the file in build/host -> its entry. */
 const BUNDLES = {
   index: 'host/index.ts',
+  component: 'host/component/index.ts',
   cli: 'host/cli/main.ts',
   'cli-worker': 'host/cli/worker.ts',
 };
@@ -38,7 +40,11 @@ const DOM0LESS_ENTRY = 'assembly/dom0less/index.ts';
 const TOOLS = ['host/build', 'package-lock.json'];
 const HOST_INPUTS = ['host', 'assembly/wire', 'tsconfig.json', 'package.json', 'package-lock.json'];
 
-/** @typedef {{ inputs: string[], outputs: string[], make: () => Promise<void> }} Step */
+/**
+ * `after`: steps whose outputs this one reads.
+ *
+ * @typedef {{ inputs: string[], outputs: string[], after?: string[], make: () => Promise<void> }} Step
+ */
 
 /** @type {Record<string, Step>} */
 const STEPS = {
@@ -53,6 +59,16 @@ const STEPS = {
     inputs: ['assembly', 'asconfig.json', ...TOOLS],
     outputs: ['build/dom0less.wasm'],
     make: () => compile('release', DOM0LESS_ENTRY, 'build/dom0less'),
+  },
+  component: {
+    inputs: ['assembly', 'host/component/wit', 'asconfig.json', ...TOOLS],
+    outputs: ['pvcalls.wasm', 'pvcalls.core.wasm', 'pvcalls.js', 'pvcalls.d.ts'].map(
+      (file) => `${COMPONENT}/${file}`,
+    ),
+    make: async () => {
+      await compile('component', 'assembly/index.ts', COMPONENT_CORE);
+      await makeComponent();
+    },
   },
   rings: {
     inputs: ['assembly/ring', 'assembly/wire', RINGS_ENTRY, 'asconfig.json', ...TOOLS],
@@ -77,6 +93,7 @@ const STEPS = {
   types: {
     inputs: [...HOST_INPUTS, 'tsconfig.types.json'],
     outputs: ['build/types/host/index.d.ts'],
+    after: ['component'],
     make: declareTypes,
   },
 };
@@ -146,10 +163,13 @@ async function declareTypes() {
     '--project',
     'tsconfig.types.json',
   ]);
-  // AssemblyScript's u32 and i32 mean nothing to a reader of the package.
-  for (const file of filesBelow('build/types/assembly')) {
-    const text = readFileSync(ROOT + file, 'utf8');
-    writeFileSync(ROOT + file, text.replace(/: [ui](8|16|32)\b/g, ': number'));
+  // AssemblyScript's u32 and i32 mean nothing to a reader of the package; and the declarations lie
+  // one folder deeper below build/ than the sources lie beside it.
+  for (const file of filesBelow('build/types')) {
+    const text = readFileSync(ROOT + file, 'utf8')
+      .replace(/: [ui](8|16|32)\b/g, ': number')
+      .replaceAll(`'../../${COMPONENT}/`, "'../../../component/");
+    writeFileSync(ROOT + file, text);
   }
 }
 
@@ -171,8 +191,17 @@ export async function build(names = Object.keys(STEPS)) {
     const known = Object.keys(STEPS).join(', ');
     throw new Failure(`There is no build step "${unknown}"; there are ${known}.`, { exitCode: 2 });
   }
-  const stale = staleSteps().filter((name) => names.includes(name));
+  const wanted = new Set(names.flatMap((name) => [name, ...(STEPS[name]?.after ?? [])]));
+  const stale = staleSteps().filter((name) => wanted.has(name));
   if (stale.length === 0) return;
   progress(`building ${stale.join(', ')}`);
-  await Promise.all(stale.map((name) => makeAndNote(name, /** @type {Step} */ (STEPS[name]))));
+  /** @type {Record<string, Promise<void>>} */
+  const making = {};
+  const make = async (/** @type {string} */ name) => {
+    const step = /** @type {Step} */ (STEPS[name]);
+    await Promise.all((step.after ?? []).map((other) => making[other]));
+    await makeAndNote(name, step);
+  };
+  for (const name of stale) making[name] = make(name);
+  await Promise.all(Object.values(making));
 }

@@ -89,6 +89,11 @@ export interface Geometry {
 }
 
 /** Typed arrays over the memory and the places of the tables in it. */
+function sharedMemory({ frames }: Geometry): WebAssembly.Memory {
+  const pages = frames / 16;
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}
+
 export class MachineState {
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
@@ -139,9 +144,7 @@ export class MachineState {
   }
 
   /** Lays out a new machine. Throws a RangeError when its tables alone do not fit. */
-  static create(geometry: Geometry, seed: number): MachineState {
-    const pages = geometry.frames / 16;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  static create(geometry: Geometry, seed: number, memory = sharedMemory(geometry)): MachineState {
     const state = new MachineState(memory, geometry);
     if (state.firstFreeFrame >= geometry.frames) {
       throw new RangeError(

@@ -120,6 +120,9 @@ export class Machine {
 
   /** What openMachine needs in another thread; structured-cloneable. */
   handle(): MachineHandle {
+    if (!(this.memory.buffer instanceof SharedArrayBuffer)) {
+      throw new Error('machine.handle: the memory is not shared; other threads cannot see it');
+    }
     this.threads.becomeShared();
     return { memory: this.memory, seed: this.seed };
   }
@@ -263,7 +266,8 @@ export class Machine {
 
 /** Makes a machine with domain 0 on this thread. Throws a RangeError for options that cannot be. */
 export function createMachine(options: MachineOptions = {}): Machine {
-  const { memoryMiB = 512, maxGrantFrames = 64, maxDomains = 320 } = options;
+  const { memory, maxGrantFrames = 64, maxDomains = 320 } = options;
+  const memoryMiB = memory ? memory.buffer.byteLength / 2 ** 20 : (options.memoryMiB ?? 512);
   requireInteger('memoryMiB', memoryMiB, 1, 4095);
   requireInteger('maxGrantFrames', maxGrantFrames, 1, 512);
   requireInteger('maxDomains', maxDomains, 2, 4096);
@@ -278,6 +282,7 @@ export function createMachine(options: MachineOptions = {}): Machine {
       silo: options.xsm === 'silo',
     },
     seed,
+    memory,
   );
   return new Machine(state, options.scheduler ?? new LoopScheduler(), seed, true);
 }

@@ -34,6 +34,11 @@ export type Architecture = 'arm64' | 'x86-64';
 export interface MachineOptions {
   /** Size of the machine's memory. Untouched pages cost nothing. Default 512. */
   memoryMiB?: number;
+  /**
+   * Memory to lay the machine out in, all zero and never grown again, in place of a new one:
+   * that of a component. One that is not shared stays with this thread.
+   */
+  memory?: WebAssembly.Memory;
   /** Layout of shared_info. Default 'arm64'. */
   architecture?: Architecture;
   /** Decides when deferred work runs on this thread. Default: the event loop. */

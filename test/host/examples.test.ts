@@ -44,6 +44,7 @@ const EXPECTED: Record<string, (string | RegExp)[]> = {
     'backend: RELEASE',
     'closed, 0 grants left',
   ],
+  '09-component.mjs': ['connect: 0', 'echoed: hello from a component'],
 };
 
 const names = readdirSync(`${ROOT}examples`).filter((name) => /\.(mjs|ts)$/.test(name));
