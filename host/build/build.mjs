@@ -43,7 +43,9 @@ const HOST_INPUTS = ['host', 'assembly/wire', 'tsconfig.json', 'package.json', '
 /**
  * `after`: steps whose outputs this one reads.
  *
- * @typedef {{ inputs: string[], outputs: string[], after?: string[], make: () => Promise<void> }} Step
+ * @typedef {{
+ *   inputs: string[], outputs: string[], after?: string[], make: () => Promise<void>
+ * }} Step
  */
 
 /** @type {Record<string, Step>} */

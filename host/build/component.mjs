@@ -3,8 +3,8 @@
  * host/component/wit, and beside it what jco makes of it for JavaScript: pvcalls.js,
  * pvcalls.core.wasm and typed bindings with the words of the WIT.
  *
- * AssemblyScript cannot write the names that components have (`xen:pvcalls/frontend#poll-event`), so
- * the core is compiled with its own and its text is changed: docs/decisions/014.
+ * AssemblyScript cannot write the names that components have (`xen:pvcalls/frontend#poll-event`):
+ * the core is compiled with its own, and its text is changed. docs/decisions/014.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * What `import 'pvcalls/component'` gives: the core as a WebAssembly component, through the bindings
+ * What `import 'pvcalls/component'` gives: the core as a WebAssembly component, through bindings
  * that jco made of it, with its memory in the embedder's hands. docs/component.md.
  *
  * A component hides its memory, and grants are pages of that memory. jco lets the embedder
@@ -18,13 +18,13 @@ export type { CoreHypercalls } from '../core/exports.js';
 export interface ComponentOptions {
   /** What the component calls. Looked up at each call, so it may be filled in until `init`. */
   hypercalls: CoreHypercalls;
-  /** Size of the component's memory, fixed from then on. Untouched pages cost nothing. Default 64. */
+  /** Size of the component's memory, fixed from then on. Default 64. */
   memoryMiB?: number;
 }
 
 export interface ComponentFrontend {
   readonly frontend: Frontend;
-  /** The component's own, not shared, and all zero: arena, rings and whatever the embedder likes. */
+  /** The component's own: not shared, all zero, and laid out by the embedder. */
   readonly memory: WebAssembly.Memory;
 }
 
@@ -42,9 +42,8 @@ export async function createComponentFrontend(
 ): Promise<ComponentFrontend> {
   const { hypercalls, memoryMiB = 64 } = options;
   if (!Number.isInteger(memoryMiB) || memoryMiB < 1 || memoryMiB > MEMORY_MIB_MAX) {
-    throw new RangeError(
-      `createComponentFrontend: memoryMiB is ${memoryMiB}; give an integer from 1 to ${MEMORY_MIB_MAX}`,
-    );
+    const remedy = `give an integer from 1 to ${MEMORY_MIB_MAX}`;
+    throw new RangeError(`createComponentFrontend: memoryMiB is ${memoryMiB}; ${remedy}`);
   }
   loading ??= load();
   const { bindings, module } = await loading;
