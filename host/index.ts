@@ -5,14 +5,9 @@
 export * from './machine/index.js';
 export * from './backend/index.js';
 export { createGuest, type GuestOptions } from './net/create-guest.js';
-export type {
-  ConnectOptions,
-  CoreOptions,
-  DeviceState,
-  Guest,
-  GuestCounters,
-  ListenOptions,
-} from './net/guest.js';
+export type { Guest } from './net/guest.js';
+export type { GuestCounters } from './net/scratch.js';
+export type { ConnectOptions, CoreOptions, DeviceState, ListenOptions } from './net/options.js';
 export type { GuestSocket, Window } from './net/socket.js';
 export type { GuestListener } from './net/listener.js';
 export type { GuestStream, GuestStreamOptions } from './net/stream.js';

@@ -107,6 +107,18 @@ export class Backend extends EventEmitter<BackendEvents> implements AsyncDisposa
     return this.close();
   }
 
+  /**
+   * Ends as a process that is killed: sockets, mappings and ports go, and nothing is said in
+   * xenstore, where the next backend finds the devices as they stood.
+   */
+  kill(): void {
+    if (this.closing !== undefined) return;
+    this.closing = Promise.resolve();
+    this.store.unwatch(this.base, 'devices');
+    for (const [key, device] of this.served) this.forget(key, device);
+    this.store.close();
+  }
+
   private async shutdown(): Promise<void> {
     const devices = [...this.served.values()];
     this.store.unwatch(this.base, 'devices');

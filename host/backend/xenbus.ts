@@ -97,7 +97,7 @@ export class XenbusDevice {
   }
 
   private stepInitWait(frontend: number): void {
-    this.leftover &&= isOver(frontend);
+    this.leftover &&= isOver(frontend) || frontend === xenbus.XENBUS_STATE_CONNECTED;
     if (this.leftover) return;
     switch (frontend) {
       case xenbus.XENBUS_STATE_INITIALISED:
@@ -155,7 +155,7 @@ export class XenbusDevice {
     this.write('max-page-order', String(maxOrder));
     this.write('function-calls', '1');
     if (offersReset) this.write('feature-reset', '1');
-    this.leftover = isOver(this.frontendState());
+    this.leftover = this.isLeftover(this.frontendState());
     this.become(xenbus.XENBUS_STATE_INIT_WAIT);
   }
 
@@ -174,6 +174,16 @@ export class XenbusDevice {
     const refusal = this.hooks.connect({ ringRef, port });
     if (refusal !== undefined) return this.fail(refusal);
     this.become(xenbus.XENBUS_STATE_CONNECTED);
+  }
+
+  /**
+   * Whether the frontend stands where an earlier backend left it. Connected is so, unless the
+   * toolstack has just made the device: a backend that dies without a word leaves a ring in the
+   * middle of its life, which the frontend replaces when it sees InitWait.
+   */
+  private isLeftover(frontend: number): boolean {
+    if (frontend !== xenbus.XENBUS_STATE_CONNECTED) return isOver(frontend);
+    return this.read(this.backendPath, 'state') !== String(xenbus.XENBUS_STATE_INITIALISING);
   }
 
   private frontendState(): number {

@@ -99,6 +99,12 @@ export class Driver {
     this.cancelTimer = undefined;
   }
 
+  /** Goes on after stop(), with whatever has happened since. */
+  start(): void {
+    this.stopped = false;
+    this.kick();
+  }
+
   private nowMs(): number {
     return Math.floor(this.scheduler.now()) >>> 0;
   }

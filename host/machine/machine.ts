@@ -15,6 +15,7 @@ import {
   DOMAIN_FIRST_FRAME,
   DOMAIN_FRAME_COUNT,
   DOMAIN_GENERATION,
+  DOMAIN_GRANTS_MAPPED,
   DOMAIN_NAME,
   DOMAIN_NAME_LENGTH,
   DOMAIN_NAME_MAX,
@@ -103,6 +104,40 @@ export class Machine {
     const remotePort = store.introduce(domain);
     this.state.i32[this.state.domainRecord(domid) + DOMAIN_STORE_REMOTE_PORT] = remotePort;
     return domain;
+  }
+
+  /**
+   * What saving and restoring does to a domain: its memory stays, everything that the hypervisor and
+   * xenstored knew of it goes. Ports and grants are gone, hypercalls of its former life answer
+   * -ESRCH, xenstore has introduced it anew. Result: the domain of the new life; device nodes are
+   * the toolstack's to write again. Throws while the domain runs or others map its frames.
+   */
+  restoreDomain(domain: Domain): Domain {
+    const { domid } = domain;
+    const record = this.state.domainRecord(domid);
+    const { i32, u8 } = this.state;
+    if (domid === 0 || !domain.alive || i32[record + DOMAIN_THREAD] !== 0) {
+      throw new Error(`restoreDomain: domain ${domid} is gone or runs; suspend its guest first`);
+    }
+    const store = this.store;
+    store.release(domid);
+    this.state.locked(() => {
+      if (i32[record + DOMAIN_GRANTS_MAPPED] !== 0) {
+        throw new Error(`restoreDomain: others map domain ${domid}'s frames; detach its devices`);
+      }
+      this.channels.closeAll(domid);
+      this.grants.unmapAll(domid);
+      this.grants.endAll(domid);
+      this.grants.releaseTable(domid);
+      i32[record + DOMAIN_GENERATION]!++;
+      if (!this.grants.initialise(domid)) throw new Error('restoreDomain: no room for its tables');
+      u8.fill(0, domain.storePage, domain.storePage + PAGE_SIZE);
+      this.giveBirth(domid);
+    });
+    this.known.delete(domid);
+    const restored = this.domain(domid);
+    i32[record + DOMAIN_STORE_REMOTE_PORT] = store.introduce(restored);
+    return restored;
   }
 
   /** Throws an Error when there is no such domain. */
@@ -210,14 +245,21 @@ export class Machine {
       u8.set(name, (record + DOMAIN_NAME) * 4);
       i32[record + DOMAIN_NAME_LENGTH] = name.length;
       i32[record + DOMAIN_THREAD] = 0;
-      this.channels.initialise(domid);
-      const info = this.state.sharedInfo(domid);
-      u8.fill(0, info, info + PAGE_SIZE);
-      const storeFrame = i32[record + DOMAIN_STORE_FRAME]!;
-      this.grants.grantReserved(domid, GNTTAB_RESERVED_XENSTORE, 0, storeFrame);
-      Atomics.store(i32, record + DOMAIN_STATE, STATE_ALIVE);
-      i32[record + DOMAIN_STORE_PORT] = domid === 0 ? 0 : this.channels.allocUnbound(domid, 0);
+      this.giveBirth(domid);
     });
+  }
+
+  /** Ports, shared_info and the way to xenstored, as every life of a domain begins with them. */
+  private giveBirth(domid: number): void {
+    const { i32, u8 } = this.state;
+    const record = this.state.domainRecord(domid);
+    this.channels.initialise(domid);
+    const info = this.state.sharedInfo(domid);
+    u8.fill(0, info, info + PAGE_SIZE);
+    const storeFrame = i32[record + DOMAIN_STORE_FRAME]!;
+    this.grants.grantReserved(domid, GNTTAB_RESERVED_XENSTORE, 0, storeFrame);
+    Atomics.store(i32, record + DOMAIN_STATE, STATE_ALIVE);
+    i32[record + DOMAIN_STORE_PORT] = domid === 0 ? 0 : this.channels.allocUnbound(domid, 0);
   }
 
   private giveMemory(count: number, domid: number): void {

@@ -1,7 +1,8 @@
 /** Making a guest: its domain and device nodes if there are none yet, its core, its connection. */
 import { loadCore } from '../core/load.js';
 import { attachPvcalls, detachPvcalls, type Domain, type Machine } from '../machine/index.js';
-import { Guest, type CoreOptions } from './guest.js';
+import { Guest } from './guest.js';
+import type { CoreOptions } from './options.js';
 
 export interface GuestOptions extends CoreOptions {
   /** Name of the new domain. Default 'guest'. */
@@ -28,7 +29,7 @@ export async function createGuest(machine: Machine, options: GuestOptions = {}):
   const dispose = async (): Promise<void> => {
     if (options.domain !== undefined) return;
     await detachPvcalls(machine, deviceOf(domain, options), { forced: true });
-    domain.destroy();
+    machine.domain(domain.domid).destroy();
   };
   let guest: Guest | undefined;
   try {

@@ -81,6 +81,11 @@ export abstract class Endpoint {
     this.onGone?.(error);
   }
 
+  /** @internal The guest was resumed without what the core knew: the handle means nothing now. */
+  handleLost(error: Error): void {
+    this.handleGone(error);
+  }
+
   /** The address errors speak of. */
   protected abstract get where(): Address | undefined;
 

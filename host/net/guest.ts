@@ -1,165 +1,102 @@
 /**
  * A guest: one core in one domain, its device, its sockets.
  *
- *   domain RAM   | scratch frame | arena: tables, rings ... |
- *
  * A guest runs on the thread that creates it. In a thread of its own, open the machine there and
  * pass the domain that the creating thread has made.
+ *
+ * A backend that goes takes the sockets with it: each is told EIO. The core connects to the next
+ * one by itself, and listeners bind again there. A guest that is restored gets a new core.
  */
 import {
-  ARCHITECTURE_ARM64,
-  ARCHITECTURE_X86_64,
-  COUNTER_EVENTS,
-  COUNTER_FRAMES_FREE,
-  COUNTER_LATE,
-  COUNTER_LOST,
-  COUNTER_NOTIFICATIONS,
-  COUNTER_PARKED,
-  COUNTER_REQUESTS,
-  COUNTER_RESPONSES,
-  COUNTER_SOCKETS,
-  COUNTER_SPURIOUS,
-  COUNTER_UNKNOWN,
   DEVICE_CLOSED,
   DEVICE_CONNECTED,
   DEVICE_DOWN,
   DEVICE_FAILED,
   FAULT_NONE,
-  INIT_ARCHITECTURE,
-  INIT_ARENA,
-  INIT_CLOSE_TIMEOUT_MS,
-  INIT_COMMAND_TIMEOUT_MS,
-  INIT_FIRST_INDEX,
-  INIT_FLAGS,
-  INIT_FRAMES,
-  INIT_REUSE,
-  INIT_RING_ORDER,
-  INIT_SHARED_INFO,
-  INIT_SIZE,
-  INIT_SOCKETS,
-  INIT_STORE_PAGE,
-  INIT_STORE_PORT,
-  INIT_V7,
-  RING_ORDER_DEFAULT,
 } from '../../assembly/wire/abi.js';
+import { EIO, ENETDOWN } from '../../assembly/wire/errno.js';
 import { AF_INET, SOCK_STREAM } from '../../assembly/wire/inet.js';
-import { PAGE_SIZE } from '../../assembly/wire/page.js';
 import { Driver, type EventSink } from '../core/driver.js';
 import { callError, PeerFaultError } from '../core/errors.js';
 import { instantiateCore } from '../core/load.js';
 import type { Domain, Machine } from '../machine/index.js';
-import { checkAddress, type Address } from './address.js';
+import { checkAddress } from './address.js';
 import type { Endpoint } from './endpoint.js';
 import { GuestListener } from './listener.js';
+import {
+  CLOSE_TIMEOUT_MS,
+  DEVICE_STATES,
+  type ConnectOptions,
+  type CoreOptions,
+  type DeviceState,
+  type ListenOptions,
+} from './options.js';
+import { Scratch, type GuestCounters } from './scratch.js';
 import { ConnectingSocket, type GuestSocket } from './socket.js';
 
-export interface CoreOptions {
-  /** Entries of the socket table, 1 to 4064. Default 512. */
-  sockets?: number;
-  /** Dialect: the shipped one, or design v7. Default 'v1'. */
-  layout?: 'v1' | 'v7';
-  /** Order of the data rings, 1 to 9 (v7: 0 to 9). Default: min(4, what the backend allows). */
-  ringOrder?: number;
-  /** Keep released rings and offer them again. Default false. */
-  reuse?: boolean;
-  /** Deadline of socket, connect, bind, listen and release; 0 for none. Default 0. */
-  commandTimeoutMs?: number;
-  /** How long close() waits for the backend to take what was written. Default 10,000. */
-  closeTimeoutMs?: number;
-  /** Tests only: where data-ring indices start. */
-  firstIndex?: number;
-}
-
-export interface ConnectOptions extends Address {
-  ringOrder?: number;
-  signal?: AbortSignal | undefined;
-}
-
-export interface ListenOptions extends Address {
-  /** Connections that may wait to be accepted. Default 128. */
-  backlog?: number;
-  /** Order of the rings of accepted connections. */
-  ringOrder?: number;
-  signal?: AbortSignal | undefined;
-}
-
-const CLOSE_TIMEOUT_MS = 10_000;
-const EVENT_AT = 0;
-const SPANS_AT = 64;
-const ADDRESS_AT = 128;
-const COUNTERS_AT = 256;
-const INIT_AT = 512;
-
-const COUNTERS = {
-  requests: COUNTER_REQUESTS,
-  responses: COUNTER_RESPONSES,
-  notifications: COUNTER_NOTIFICATIONS,
-  events: COUNTER_EVENTS,
-  spurious: COUNTER_SPURIOUS,
-  unknown: COUNTER_UNKNOWN,
-  late: COUNTER_LATE,
-  lost: COUNTER_LOST,
-  parked: COUNTER_PARKED,
-  framesFree: COUNTER_FRAMES_FREE,
-  sockets: COUNTER_SOCKETS,
-} as const;
-
-export type GuestCounters = { [Name in keyof typeof COUNTERS]: number };
-export type DeviceState = 'down' | 'connecting' | 'connected' | 'closing' | 'closed' | 'failed';
-const DEVICE_STATES: readonly DeviceState[] = [
-  'down',
-  'connecting',
-  'connected',
-  'closing',
-  'closed',
-  'failed',
-];
-
 export class Guest implements EventSink {
-  /** @internal Views and scratch addresses, for the sockets. */
-  readonly bytes: Uint8Array;
-  /** @internal */
-  readonly words: Int32Array;
-  /** @internal */
-  readonly spansAt: number;
-  /** @internal */
-  readonly addressAt: number;
-  /** @internal */
-  readonly driver: Driver;
+  /** @internal Where structs pass into the core and out of it. */
+  readonly scratch: Scratch;
   /** Called when the device changes state; `error` says why it is closed, down or failed. */
   onDevice: ((state: DeviceState, error: Error | undefined) => void) | undefined;
-  private readonly base: number;
+  /** How often the device has been connected: 1, and more after the backend or the guest came back. */
+  lives = 0;
+  private current!: Driver;
   private readonly endpoints = new Map<number, Endpoint>();
+  private readonly listeners = new Set<GuestListener>();
   private deviceState = DEVICE_DOWN;
   private deviceError: Error | undefined;
+  private fatal: Error | undefined;
+  private suspended = false;
   private stateWaiters: (() => void)[] = [];
   private closing: Promise<void> | undefined;
 
   /** Use createGuest. */
   constructor(
     readonly machine: Machine,
-    readonly domain: Domain,
-    core: WebAssembly.Module,
+    private home: Domain,
+    private readonly core: WebAssembly.Module,
     private readonly options: CoreOptions,
     /** Undoes what creating the guest did beside this object. */
     private readonly dispose: () => Promise<void>,
   ) {
-    this.bytes = new Uint8Array(machine.memory.buffer);
-    this.words = new Int32Array(machine.memory.buffer);
-    this.base = domain.firstFrame * PAGE_SIZE;
-    this.spansAt = this.base + SPANS_AT;
-    this.addressAt = this.base + ADDRESS_AT;
-    const exports = instantiateCore(core, machine.memory, domain.hypercalls);
-    const eventAt = this.base + EVENT_AT;
-    this.driver = new Driver(exports, machine.memory, eventAt, machine.scheduler, this);
-    this.writeInit(options);
-    const result = this.driver.enter((core) => core.init(this.base + INIT_AT));
-    if (result < 0) {
-      const remedy = 'give the domain more frames, or fewer sockets';
-      throw callError('init', result, undefined, remedy);
-    }
-    domain.start(this.driver.handleUpcall);
-    this.driver.call((core) => core.xenbus_start());
+    this.scratch = new Scratch(machine, home);
+    this.begin();
+  }
+
+  /** Its domain; another object after it was restored. */
+  get domain(): Domain {
+    return this.home;
+  }
+
+  /** @internal Enters the core. */
+  get driver(): Driver {
+    return this.current;
+  }
+
+  /** @internal */
+  get bytes(): Uint8Array {
+    return this.scratch.bytes;
+  }
+
+  /** @internal */
+  get words(): Int32Array {
+    return this.scratch.words;
+  }
+
+  /** @internal */
+  get spansAt(): number {
+    return this.scratch.spansAt;
+  }
+
+  /** @internal */
+  get addressAt(): number {
+    return this.scratch.addressAt;
+  }
+
+  /** Why the device will not come back by itself; undefined while it may. */
+  get failure(): Error | undefined {
+    return this.fatal;
   }
 
   private get closeTimeoutMs(): number {
@@ -174,10 +111,15 @@ export class Guest implements EventSink {
     return DEVICE_STATES[this.deviceState]!;
   }
 
-  /** Resolves when the device is connected. Rejects when it cannot be, or with the signal. */
+  /**
+   * Resolves when the device is connected, now or when a backend has come. Rejects when there will
+   * be none: when the backend broke the protocol or cannot be used, the guest is closed, or with
+   * the signal.
+   */
   async connected(signal?: AbortSignal): Promise<this> {
-    while (this.deviceState !== DEVICE_CONNECTED) {
-      if (this.deviceError !== undefined) throw this.deviceError;
+    while (this.deviceState !== DEVICE_CONNECTED || this.suspended) {
+      if (this.fatal !== undefined) throw this.fatal;
+      if (this.closing !== undefined) throw new Error('the guest is closed; create another');
       await this.nextState(signal);
     }
     return this;
@@ -193,24 +135,47 @@ export class Guest implements EventSink {
     });
   }
 
-  /** Binds and listens at an address of the backend. */
+  /**
+   * Binds and listens at an address of the backend, and again at every backend that comes after
+   * this one; see GuestListener.
+   */
   async listen(options: ListenOptions): Promise<GuestListener> {
-    const { ringOrder, signal, backlog = 128, ...address } = options;
-    checkAddress('listen', address);
-    const listener = new GuestListener(this, this.open('listen'), address);
-    return this.orClosed(listener, signal, async () => {
-      this.setRingOrder('listen', listener, ringOrder);
-      await listener.start(backlog, signal);
-    });
+    checkAddress('listen', options);
+    const listener = new GuestListener(this, options);
+    await listener.start(options.signal);
+    return listener;
+  }
+
+  /**
+   * Stops the guest where it stands, as its kernel does before it is saved: nothing is entered and
+   * nobody is told anything until resume().
+   */
+  suspend(): void {
+    if (this.suspended || this.closing !== undefined) return;
+    this.suspended = true;
+    this.driver.stop();
+    this.domain.stop();
+  }
+
+  /**
+   * Goes on after suspend(). When the domain was restored meanwhile (Machine.restoreDomain), its
+   * ports and grants are gone, and so is all that the core knew: sockets end with EIO, a new core
+   * begins in the same memory, and listeners bind again. Else nothing was lost.
+   * Resolves when the device is connected; rejects as connected() does.
+   */
+  async resume(signal?: AbortSignal): Promise<this> {
+    if (this.suspended) {
+      this.suspended = false;
+      if (this.domain.alive) this.goOn();
+      else this.beginAgain();
+    }
+    return this.connected(signal);
   }
 
   /** What the core has counted since it started. */
   counters(): GuestCounters {
-    const at = this.base + COUNTERS_AT;
-    this.driver.enter((core) => core.counters(at));
-    const read = (offset: number): number => this.words[(at + offset) >>> 2]! >>> 0;
-    const entries = Object.entries(COUNTERS).map(([name, offset]) => [name, read(offset)]);
-    return Object.fromEntries(entries) as GuestCounters;
+    this.driver.enter((core) => core.counters(this.scratch.countersAt));
+    return this.scratch.readCounters();
   }
 
   /** Closes the sockets, then the device, then gives back what the guest was made of. */
@@ -228,15 +193,25 @@ export class Guest implements EventSink {
     this.endpoints.set(endpoint.handle, endpoint);
   }
 
+  /** @internal A listener that is to be closed with the guest. */
+  keep(listener: GuestListener): void {
+    this.listeners.add(listener);
+  }
+
+  /** @internal */
+  letGo(listener: GuestListener): void {
+    this.listeners.delete(listener);
+  }
+
   /** @internal */
   device(state: number, fault: number, value: number): void {
     this.deviceState = state;
     this.deviceError = undefined;
+    this.fatal = undefined;
+    if (state === DEVICE_CONNECTED) this.lives += 1;
     if (state === DEVICE_CLOSED || state === DEVICE_FAILED) {
-      this.deviceError =
-        fault === FAULT_NONE
-          ? new Error('the PV Calls device is closed; start the guest again')
-          : new PeerFaultError(fault, value);
+      if (fault !== FAULT_NONE) this.fatal = new PeerFaultError(fault, value);
+      this.deviceError = this.fatal ?? new Error('the PV Calls backend has closed the device');
     }
     this.tellState();
   }
@@ -264,9 +239,11 @@ export class Guest implements EventSink {
   /** @internal */
   died(cause: unknown): void {
     this.deviceState = DEVICE_FAILED;
-    this.deviceError = new Error('the core has trapped; this is a bug of pvcalls', { cause });
-    for (const endpoint of this.endpoints.values()) endpoint.handleGone(this.deviceError);
+    this.fatal = new Error('the core has trapped; this is a bug of pvcalls', { cause });
+    this.deviceError = this.fatal;
+    const endpoints = [...this.endpoints.values()];
     this.endpoints.clear();
+    for (const endpoint of endpoints) endpoint.handleGone(this.fatal);
     this.tellState();
   }
 
@@ -277,36 +254,53 @@ export class Guest implements EventSink {
     this.onDevice?.(this.state, this.deviceError);
   }
 
-  private writeInit(options: CoreOptions): void {
-    const at = this.base + INIT_AT;
-    const write = (offset: number, value: number): void => {
-      this.words[(at + offset) >>> 2] = value;
-    };
-    this.bytes.fill(0, at, at + INIT_SIZE);
-    write(INIT_ARENA, this.base + PAGE_SIZE);
-    write(INIT_FRAMES, this.domain.frameCount - 1);
-    write(INIT_SOCKETS, options.sockets ?? 512);
-    write(INIT_FLAGS, (options.layout === 'v7' ? INIT_V7 : 0) | (options.reuse ? INIT_REUSE : 0));
-    write(INIT_RING_ORDER, options.ringOrder ?? RING_ORDER_DEFAULT);
-    write(INIT_SHARED_INFO, this.domain.sharedInfo);
-    const arm = this.machine.architecture === 'arm64';
-    write(INIT_ARCHITECTURE, arm ? ARCHITECTURE_ARM64 : ARCHITECTURE_X86_64);
-    write(INIT_STORE_PAGE, this.domain.storePage);
-    write(INIT_STORE_PORT, this.domain.storePort);
-    write(INIT_COMMAND_TIMEOUT_MS, options.commandTimeoutMs ?? 0);
-    write(INIT_CLOSE_TIMEOUT_MS, this.closeTimeoutMs);
-    write(INIT_FIRST_INDEX, options.firstIndex ?? 0);
+  /** A core in its first state: in the memory of the domain, with nothing but xenstore. */
+  private begin(): void {
+    const { machine, domain, scratch } = this;
+    const exports = instantiateCore(this.core, machine.memory, domain.hypercalls);
+    const { memory, scheduler } = machine;
+    this.current = new Driver(exports, memory, scratch.eventAt, scheduler, this);
+    scratch.writeInit(machine, domain, this.options);
+    const result = this.driver.enter((core) => core.init(scratch.initAt));
+    if (result < 0) {
+      const remedy = 'give the domain more frames, or fewer sockets';
+      throw callError('init', result, undefined, remedy);
+    }
+    domain.start(this.driver.handleUpcall);
+    this.driver.call((core) => core.xenbus_start());
   }
 
-  /** A new socket of the core. Throws ENETDOWN while the device is not connected, ENFILE, … */
-  private open(syscall: string): number {
+  /** The domain was not saved after all. */
+  private goOn(): void {
+    this.driver.start();
+    this.domain.start(this.driver.handleUpcall);
+  }
+
+  private beginAgain(): void {
+    const endpoints = [...this.endpoints.values()];
+    this.endpoints.clear();
+    this.home = this.machine.domain(this.domid);
+    this.deviceState = DEVICE_DOWN;
+    this.deviceError = undefined;
+    this.fatal = undefined;
+    this.begin();
+    for (const endpoint of endpoints) {
+      endpoint.handleLost(callError('resume', -EIO, undefined, 'its backend is gone'));
+    }
+    this.tellState();
+  }
+
+  /** @internal A new socket of the core. Throws ENETDOWN while there is no backend, ENFILE, … */
+  open(syscall: string): number {
     if (this.deviceState === DEVICE_FAILED && this.deviceError) throw this.deviceError;
+    if (this.suspended) throw callError(syscall, -ENETDOWN);
     const handle = this.driver.call((core) => core.socket(AF_INET, SOCK_STREAM, 0));
     if (handle < 0) throw callError(syscall, handle);
     return handle;
   }
 
-  private setRingOrder(syscall: string, { handle }: Endpoint, order: number | undefined): void {
+  /** @internal */
+  setRingOrder(syscall: string, { handle }: Endpoint, order: number | undefined): void {
     if (order === undefined) return;
     const result = this.driver.call((core) => core.set_ring_order(handle, order));
     if (result >= 0) return;
@@ -314,8 +308,8 @@ export class Guest implements EventSink {
     throw callError(syscall, result, undefined, remedy);
   }
 
-  /** What was started, or nothing left of it. */
-  private async orClosed<T extends Endpoint>(
+  /** @internal What was started, or nothing left of it. */
+  async orClosed<T extends Endpoint>(
     endpoint: T,
     signal: AbortSignal | undefined,
     start: () => Promise<void>,
@@ -346,7 +340,9 @@ export class Guest implements EventSink {
 
   /** Each of the two steps takes as long as close() may: the backend need not answer. */
   private async shutDown(): Promise<void> {
-    const closed = Promise.all([...this.endpoints.values()].map((endpoint) => endpoint.close()));
+    if (this.suspended) void this.resume().catch(() => undefined); // to close in order
+    const open = [...this.listeners, ...this.endpoints.values()];
+    const closed = Promise.all(open.map((each) => each.close()));
     let cancel: () => void = () => undefined;
     const late = new Promise<void>((resolve) => {
       cancel = this.machine.scheduler.after(this.closeTimeoutMs, resolve);

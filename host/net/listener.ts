@@ -1,34 +1,88 @@
-/** A passive socket of a guest: it listens at an address of the backend. */
-import { EAGAIN } from '../../assembly/wire/errno.js';
-import { callError } from '../core/errors.js';
-import { encodeAddress, type Address } from './address.js';
-import { Endpoint } from './endpoint.js';
+/**
+ * Listens at an address of the backend, whichever backend that is: when it goes, and when the guest
+ * is resumed, the listener waits for the next one and binds there again. Who waits in accept() goes
+ * on waiting; connections that were not accepted yet are gone.
+ *
+ *   listening --- backend gone ---> lost --- device connected, bound ---> listening
+ *       |                            |  refused REFUSALS_MAX times, or no backend will come
+ *       +--- close(), abort() --> closed <--+
+ */
+import { callError, errnoName, type CallError } from '../core/errors.js';
+import { EBADF, EIO, ENETDOWN } from '../../assembly/wire/errno.js';
+import type { Address } from './address.js';
 import type { Guest } from './guest.js';
-import { GuestSocket } from './socket.js';
+import type { ListenOptions } from './options.js';
+import { PassiveSocket } from './passive-socket.js';
+import type { GuestSocket } from './socket.js';
 
-export class GuestListener extends Endpoint {
+/** A new backend may find the address still in use by the old one, or our sockets not closed yet. */
+const REFUSALS_MAX = 8;
+const PAUSE_MS = 25; // doubled after each refusal: 6 seconds in all
+const BACKLOG = 128;
+
+/** What says that the device has gone again, not that the address was refused. */
+const GONE = [EIO, ENETDOWN].map((number) => errnoName(-number));
+
+export class GuestListener implements AsyncDisposable {
+  readonly local: Address;
+  /** Called at every readiness event of the core, for users that do not wait with promises. */
+  onReady: ((mask: number) => void) | undefined;
+  /** Called once, when the listener is closed; `error` says why, when nobody asked for it. */
+  onGone: ((error: Error | undefined) => void) | undefined;
+  /** Called when the backend has gone: nothing is accepted until onListening. */
+  onLost: ((error: Error) => void) | undefined;
+  /** Called when the listener is bound again. */
+  onListening: (() => void) | undefined;
+  private passive: PassiveSocket | undefined;
   private turn: Promise<unknown> = Promise.resolve();
+  private readonly ended = new AbortController();
+  private waiters: (() => void)[] = [];
+  private over: Promise<void> | undefined;
+  private failure: Error | undefined;
 
   /** Use guest.listen(). */
   constructor(
-    guest: Guest,
-    handle: number,
-    readonly local: Address,
+    readonly guest: Guest,
+    private readonly options: ListenOptions,
   ) {
-    super(guest, handle);
+    const { host, port } = options;
+    this.local = { host, port };
+  }
+
+  /** Whether close() or abort() was called, or the listener could not be bound again. */
+  get closed(): boolean {
+    return this.ended.signal.aborted;
+  }
+
+  /** Whether a backend listens for it now. */
+  get listening(): boolean {
+    return this.passive !== undefined && !this.passive.lost && !this.closed;
+  }
+
+  /** @internal The core's handle; 0 while there is none. */
+  get handle(): number {
+    return this.passive?.handle ?? 0;
   }
 
   /** @internal bind and listen; rejects with the backend's own error. */
-  async start(backlog: number, signal?: AbortSignal): Promise<void> {
-    const { bytes, addressAt } = this.guest;
-    const bind = (): Promise<void> =>
-      this.operate(
-        'bind',
-        (core) => core.bind(this.handle, addressAt, encodeAddress(bytes, addressAt, this.local)),
-        signal,
-      );
-    await bind();
-    await this.operate('listen', (core) => core.listen(this.handle, backlog), signal);
+  async start(signal?: AbortSignal): Promise<void> {
+    const { ringOrder, backlog = BACKLOG } = this.options;
+    const { guest, local } = this;
+    const passive = new PassiveSocket(guest, guest.open('listen'), local);
+    await guest.orClosed(passive, signal, async () => {
+      guest.setRingOrder('listen', passive, ringOrder);
+      await passive.start(backlog, signal);
+    });
+    if (this.closed) return void passive.close();
+    if (passive.lost) {
+      void passive.abort();
+      throw callError('listen', -EIO, local);
+    }
+    this.passive = passive;
+    passive.onReady = (mask) => this.onReady?.(mask);
+    passive.onLost = (error) => void this.renew(error);
+    passive.onGone = (error) => this.handleGone(passive, error);
+    guest.keep(this);
   }
 
   /** The next connection, in the order of asking. Rejects when the listener is closed. */
@@ -44,23 +98,106 @@ export class GuestListener extends Endpoint {
       try {
         yield await this.accept();
       } catch (error) {
-        if (this.closed) return;
+        if (this.closed && this.failure === undefined) return;
         throw error;
       }
     }
   }
 
-  protected get where(): Address {
-    return this.local;
+  /** Closes. Resolves when the backend has let go. */
+  close(): Promise<void> {
+    return (this.over ??= this.end((passive) => passive.close()));
+  }
+
+  /** Closes at once. */
+  abort(): Promise<void> {
+    return (this.over ??= this.end((passive) => passive.abort()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   private async acceptNext(signal?: AbortSignal): Promise<GuestSocket> {
     for (;;) {
-      this.assertOpen('accept');
-      const result = this.guest.driver.call((core) => core.accept(this.handle));
-      if (result > 0) return new GuestSocket(this.guest, result);
-      if (result !== -EAGAIN) throw callError('accept', result, this.local);
-      await this.readiness(signal);
+      if (this.closed) throw this.failure ?? this.refusal();
+      const passive = this.listening ? this.passive : undefined;
+      if (passive === undefined) await this.change(signal);
+      else {
+        const socket = await passive.accept(signal);
+        if (socket !== undefined) return socket;
+      }
     }
+  }
+
+  /** The backend has gone: waits for another, and binds there. */
+  private async renew(reason: Error): Promise<void> {
+    const { signal } = this.ended;
+    const { scheduler } = this.guest.machine;
+    this.onLost?.(reason);
+    void this.passive?.abort(); // nothing is asked of anybody: the handle is given back
+    for (let refusals = 0; !this.closed;) {
+      try {
+        await this.guest.connected(signal);
+        await this.start(signal);
+        if (this.closed) return;
+        this.wake();
+        this.onListening?.();
+        return;
+      } catch (error) {
+        if (this.closed) return;
+        const gone = GONE.includes((error as CallError).code);
+        if (this.guest.failure !== undefined || (!gone && ++refusals === REFUSALS_MAX)) {
+          return this.fail(error as Error);
+        }
+        const pauseMs = PAUSE_MS * 2 ** refusals;
+        await new Promise<void>((resolve) => void scheduler.after(pauseMs, resolve));
+      }
+    }
+  }
+
+  private handleGone(passive: PassiveSocket, error: Error | undefined): void {
+    if (passive === this.passive && !passive.lost && error !== undefined) this.fail(error);
+  }
+
+  private fail(error: Error): void {
+    if (this.closed) return;
+    this.failure = error;
+    void this.abort();
+  }
+
+  private async end(call: (passive: PassiveSocket) => Promise<void>): Promise<void> {
+    this.ended.abort(this.failure ?? this.refusal());
+    this.guest.letGo(this);
+    this.wake();
+    if (this.passive !== undefined) await call(this.passive);
+    this.onGone?.(this.failure);
+  }
+
+  /** Resolves when the listener is bound again or closed. */
+  private change(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.waiters = this.waiters.filter((other) => other !== wake);
+        reject(signal?.reason as Error);
+      };
+      const wake = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.waiters.push(wake);
+    });
+  }
+
+  private wake(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  private refusal(): CallError {
+    return callError('accept', -EBADF, this.local, 'the listener is closed; open a new one');
   }
 }

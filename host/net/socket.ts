@@ -77,6 +77,7 @@ export class GuestSocket extends Endpoint {
 
   /** Frees the first `count` bytes of the window. */
   consume(count: number): void {
+    this.assertOpen('recv');
     this.bytesRead += count;
     const result = this.guest.driver.enter((core) => core.recv_commit(this.handle, count));
     if (result < 0) throw callError('recv', result, this.where);
@@ -92,6 +93,7 @@ export class GuestSocket extends Endpoint {
 
   /** Publishes the first `count` bytes of the window. */
   publish(count: number): void {
+    this.assertOpen('send');
     this.bytesWritten += count;
     const result = this.guest.driver.enter((core) => core.send_commit(this.handle, count));
     if (result < 0) throw callError('send', result, this.where);
