@@ -33,6 +33,9 @@ export const RINGS_ENTRY = 'test/assembly/rings-entry.ts';
 export const TRACED = ['--use', 'TRACED=1'];
 export const TRACED_RINGS = [...TRACED, '--use', 'INDEX_BITS=3', '--use', 'RING_SLOTS=2'];
 
+/** Loops over the core's byte ring, for the bench: compiled as the core is. */
+const LOOPS_ENTRY = 'test/assembly/ring-loops.ts';
+
 /** Two guests without a dom0 find each other: a module of its own, so that the core stays small. */
 const DOM0LESS_ENTRY = 'assembly/dom0less/index.ts';
 
@@ -86,6 +89,11 @@ const STEPS = {
         compile('release', RINGS_ENTRY, 'build/test/traced-rings', TRACED_RINGS),
       ]);
     },
+  },
+  loops: {
+    inputs: ['assembly/ring', 'assembly/wire', LOOPS_ENTRY, 'asconfig.json', ...TOOLS],
+    outputs: ['build/test/loops.wasm'],
+    make: () => compile('release', LOOPS_ENTRY, 'build/test/loops'),
   },
   host: {
     inputs: HOST_INPUTS,

@@ -13,6 +13,12 @@ export const NATIVE_TOOLS = [
   { package: 'libxen-dev', file: '/usr/include/xen/io/pvcalls.h' },
 ];
 
+/** What compiles the C program that the bench compares with. @type {Tool[]} */
+export const BENCH_TOOLS = [
+  { package: 'gcc libc6-dev', command: 'gcc' },
+  { package: 'libxen-dev', file: '/usr/include/xen/io/pvcalls.h' },
+];
+
 /** @type {Tool[]} */
 export const PEER_TOOLS = [
   { package: 'curl', command: 'curl' },

@@ -1,20 +1,34 @@
 /**
- * Measuring on a shared, noisy machine: every row is a ratio of two things measured alternately in
- * the same run, with the spread of the floor. A floor that spreads too much gives no verdict.
+ * Measuring on a shared, noisy machine: a row is a thing and its floor, measured alternately in the
+ * same run, and their ratio with its spread. A floor that spreads too much gives no verdict: the
+ * row is then measured again, a few times, because the noise of others comes in waves.
  */
-import { cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 
 const ROUNDS = 15;
+const ATTEMPTS = 3;
 const FLOOR_SPREAD_MAX = 0.3;
+/** Exit code that tells `npm run bench` that no row here has a wanted name. */
+const NO_ROWS = 64;
+
+/** What is aimed at: for the ratio value / floor, for value - floor, or for the value itself. */
+export type Aim =
+  | { atLeast: number }
+  | { atMost: number }
+  | { addedAtMost: number }
+  | { valueAtLeast: number }
+  | { valueAtMost: number };
 
 export interface Row {
   readonly name: string;
   readonly unit: string;
-  /** One measurement each, in `unit`. */
-  readonly floor: () => Promise<number>;
-  readonly value: () => Promise<number>;
-  /** What the ratio value / floor should be: at least, or at most. */
-  readonly aim: { atLeast: number } | { atMost: number };
+  /** One measurement each, in `unit`. Without a floor, the value stands alone. */
+  readonly floor?: () => number | Promise<number>;
+  readonly value: () => number | Promise<number>;
+  /** None: the row is there to be compared with others. */
+  readonly aim?: Aim;
+  /** Whether the value is a count, the same in every round: one round is enough. */
+  readonly exact?: boolean;
 }
 
 interface Spread {
@@ -30,37 +44,98 @@ function spread(samples: number[]): Spread {
   return { median: at(0.5), low: at(0.05), high: at(0.95) };
 }
 
-const show = (value: number): string => value.toPrecision(3);
+/** Three digits, and all of a whole number. */
+function show(value: number): string {
+  if (Number.isInteger(value) || Math.abs(value) >= 1000) return Math.round(value).toString();
+  return value.toPrecision(3);
+}
 
-/** Measures the row and prints one line. */
-export async function measure(row: Row): Promise<void> {
+const showSpread = ({ median, low, high }: Spread): string =>
+  low === high ? show(median) : `${show(median)} (${show(low)}..${show(high)})`;
+
+const WIDTHS = [38, 8, 24, 24, 22, 10];
+
+function line(cells: string[]): string {
+  return cells.map((cell, i) => cell.padEnd(WIDTHS[i] ?? 0)).join(' ');
+}
+
+/** Names, or parts of names, of the rows to measure; all when there are none. */
+const wanted = process.argv.slice(2);
+let measured = 0;
+
+function isWanted(name: string): boolean {
+  return wanted.length === 0 || wanted.some((part) => name.includes(part));
+}
+
+interface Samples {
+  readonly floors: number[];
+  readonly values: number[];
+}
+
+async function takeRounds({ floor, value, exact }: Row): Promise<Samples> {
   const floors: number[] = [];
   const values: number[] = [];
-  await row.floor();
-  await row.value();
-  for (let round = 0; round < ROUNDS; round++) {
-    floors.push(await row.floor());
-    values.push(await row.value());
+  if (!exact) {
+    await floor?.();
+    await value();
   }
-  const floor = spread(floors);
-  const value = spread(values);
-  const ratio = spread(values.map((sample, round) => sample / floors[round]!));
-  const met =
-    'atLeast' in row.aim ? ratio.median >= row.aim.atLeast : ratio.median <= row.aim.atMost;
-  const quiet = (floor.high - floor.low) / floor.median <= FLOOR_SPREAD_MAX;
-  const aim = 'atLeast' in row.aim ? `>= ${row.aim.atLeast}` : `<= ${row.aim.atMost}`;
-  const verdict = quiet ? (met ? 'met' : 'missed') : 'no verdict: the floor is too noisy';
-  const part = ({ median, low, high }: Spread): string =>
-    `${show(median)} (${show(low)}..${show(high)})`;
-  console.log(
-    `${row.name}: ${part(value)} ${row.unit}, floor ${part(floor)}, ` +
-      `ratio ${part(ratio)}, aim ${aim}: ${verdict}`,
-  );
+  for (let round = 0; round < (exact ? 1 : ROUNDS); round++) {
+    if (floor !== undefined) floors.push(await floor());
+    values.push(await value());
+  }
+  return { floors, values };
 }
 
-export function printMachine(): void {
-  console.log(
-    `node ${process.version}, ${cpus().length} cores, load ${loadavg().map(show).join(' ')}, ` +
-      `${ROUNDS} rounds, median (5 %..95 %)`,
-  );
+function isQuiet(floors: number[]): boolean {
+  if (floors.length === 0) return true;
+  const { median, low, high } = spread(floors);
+  return (high - low) / median <= FLOOR_SPREAD_MAX;
 }
+
+/** The figure that the aim is about, and the aim in words. */
+function judge(aim: Aim, { floors, values }: Samples): { text: string; met: boolean } {
+  const median = (of: (value: number, round: number) => number): number =>
+    spread(values.map(of)).median;
+  const ratio = median((value, round) => value / floors[round]!);
+  const own = median((value) => value);
+  if ('atLeast' in aim) return { text: `>= ${aim.atLeast} x`, met: ratio >= aim.atLeast };
+  if ('atMost' in aim) return { text: `<= ${aim.atMost} x`, met: ratio <= aim.atMost };
+  if ('valueAtLeast' in aim)
+    return { text: `>= ${aim.valueAtLeast}`, met: own >= aim.valueAtLeast };
+  if ('valueAtMost' in aim) return { text: `<= ${aim.valueAtMost}`, met: own <= aim.valueAtMost };
+  const added = median((value, round) => value - floors[round]!);
+  return { text: `<= +${aim.addedAtMost}`, met: added <= aim.addedAtMost };
+}
+
+function compared(aim: Aim | undefined, { floors, values }: Samples): string {
+  if (floors.length === 0) return '';
+  if (aim !== undefined && 'addedAtMost' in aim) {
+    return `+${showSpread(spread(values.map((value, round) => value - floors[round]!)))}`;
+  }
+  return `${showSpread(spread(values.map((value, round) => value / floors[round]!)))} x`;
+}
+
+/** Measures the row, if it is wanted, and prints its line of the table. */
+export async function measure(row: Row): Promise<void> {
+  if (!isWanted(row.name)) return;
+  measured += 1;
+  let samples = await takeRounds(row);
+  for (let attempt = 1; attempt < ATTEMPTS && !isQuiet(samples.floors); attempt++) {
+    samples = await takeRounds(row);
+  }
+  const aim = row.aim && judge(row.aim, samples);
+  const verdict = isQuiet(samples.floors) ? (aim?.met ? 'met' : 'missed') : 'no verdict: floor';
+  const floor = samples.floors.length === 0 ? '' : showSpread(spread(samples.floors));
+  const cells = [row.name, row.unit, showSpread(spread(samples.values)), floor];
+  console.log(line([...cells, compared(row.aim, samples), aim?.text ?? '', aim ? verdict : '']));
+}
+
+/** The heading of a group of rows, with the load they are measured under. */
+export function printMachine(): void {
+  const load = `-- load ${loadavg().map(show).join(' ')}`;
+  console.log(line([load, 'unit', 'value', 'floor', 'ratio, or added', 'aim', 'verdict']));
+}
+
+process.on('exit', (code) => {
+  if (code === 0 && measured === 0) process.exitCode = NO_ROWS;
+});

@@ -1,0 +1,118 @@
+/**
+ * The core's byte ring against the same ring in C with Xen's macros (ring.c), on one thread and on
+ * two: the loops run inside the wasm (test/assembly/ring-loops.ts), and both publish every chunk
+ * with a sequentially consistent store.
+ */
+import { readFileSync } from 'node:fs';
+import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { startCRing } from './c-ring.js';
+import { measure, printMachine } from './rounds.js';
+
+const RING_ORDER = 7; // 256 KiB each way, as in ring.c
+const DATA = 65536;
+const FROM = DATA + (2 << (RING_ORDER + 11));
+const TO = FROM + 65536;
+const PAGES = (TO >>> 16) + 1;
+/** Bytes per measurement, but no more chunks than this: some 10 ms. */
+const BYTES = 256 << 20;
+const CHUNKS_MAX = 300_000;
+const BUILD = new URL('../../build/', import.meta.url);
+
+interface Loops {
+  loop_init(order: number): void;
+  loop_both(from: number, to: number, size: number, chunks: number): void;
+  loop_write(from: number, size: number, chunks: number): void;
+  loop_read(to: number, size: number, chunks: number): void;
+}
+
+/** Words by which the writing thread is told what to do. */
+const TURN = 0; //   counts up: there is work
+const READY = 1; //  the turn that the writer has begun
+const SIZE = 2;
+const CHUNKS = 3;
+
+function instantiate(memory: WebAssembly.Memory): Loops {
+  const binary = readFileSync(new URL('test/loops.wasm', BUILD));
+  const module = new WebAssembly.Module(binary);
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Loops;
+}
+
+/** The worker: sleeps until its turn, then writes. */
+function serve(memory: WebAssembly.Memory, words: Int32Array): void {
+  const loops = instantiate(memory);
+  for (let turn = 1; ; turn++) {
+    Atomics.wait(words, TURN, turn - 1);
+    Atomics.store(words, READY, turn);
+    loops.loop_write(FROM, words[SIZE]!, words[CHUNKS]!);
+  }
+}
+
+async function main(): Promise<void> {
+  const memory = new WebAssembly.Memory({ initial: PAGES, maximum: 65536, shared: true });
+  const words = new Int32Array(new SharedArrayBuffer(16));
+  const loops = instantiate(memory);
+  const bytes = new Uint8Array(memory.buffer);
+  for (let i = 0; i < 65536; i++) bytes[FROM + i] = (i * 31 + 1) & 0xff;
+  const worker = new Worker(new URL(import.meta.url), { workerData: { memory, words } });
+
+  /** Runs the loop on an empty ring. Result: nanoseconds. */
+  const timed = (size: number, before: () => void, loop: () => void): number => {
+    loops.loop_init(RING_ORDER);
+    bytes.fill(0, TO, TO + size);
+    before();
+    const started = performance.now();
+    loop();
+    const ns = (performance.now() - started) * 1e6;
+    for (let i = 0; i < size; i++) {
+      if (bytes[TO + i] !== bytes[FROM + i]) throw new Error(`byte ${i} of ${size} is wrong`);
+    }
+    return ns;
+  };
+  const wakeWriter = (size: number, chunks: number) => (): void => {
+    words[SIZE] = size;
+    words[CHUNKS] = chunks;
+    const turn = Atomics.add(words, TURN, 1) + 1;
+    Atomics.notify(words, TURN);
+    while (Atomics.load(words, READY) !== turn);
+  };
+
+  const c = startCRing(new URL('bench/ring', BUILD).pathname);
+  printMachine();
+  for (const size of [64, 256, 1024, 4096, 16384, 65536]) {
+    const chunks = Math.min(CHUNKS_MAX, BYTES / size);
+    const rate = (ns: number): number => (size * chunks) / ns;
+    const text = size < 1024 ? `${size} B` : `${size >>> 10} KiB`;
+    await measure({
+      name: `ring, one thread, ${text}`,
+      unit: 'GB/s',
+      floor: async () => rate(await c.ask('one', size, chunks)),
+      value: () =>
+        rate(
+          timed(
+            size,
+            () => undefined,
+            () => loops.loop_both(FROM, TO, size, chunks),
+          ),
+        ),
+      aim: { atLeast: size < 1024 ? 0.8 : 1 },
+    });
+  }
+  for (const size of [64, 256, 1024, 4096, 16384, 65536]) {
+    const chunks = Math.min(CHUNKS_MAX, BYTES / size);
+    const rate = (ns: number): number => (size * chunks) / ns;
+    const text = size < 1024 ? `${size} B` : `${size >>> 10} KiB`;
+    await measure({
+      name: `ring, two threads, ${text}`,
+      unit: 'GB/s',
+      floor: async () => rate(await c.ask('two', size, chunks)),
+      value: () =>
+        rate(timed(size, wakeWriter(size, chunks), () => loops.loop_read(TO, size, chunks))),
+      ...(size >= 4096 && { aim: { atLeast: 1 } }),
+    });
+  }
+  c.end();
+  await worker.terminate();
+}
+
+if (isMainThread) await main();
+else serve(workerData.memory as WebAssembly.Memory, workerData.words as Int32Array);
