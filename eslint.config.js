@@ -22,7 +22,13 @@ export default tseslint.config(
   },
   {
     // A promise that nobody waits for loses its error: worth the types it needs.
-    files: ['host/**/*.ts', 'test/host/**/*.ts', 'test/hostile/**/*.ts', 'test/sim/**/*.ts', 'test/peers/**/*.ts'],
+    files: [
+      'host/**/*.ts',
+      'test/host/**/*.ts',
+      'test/hostile/**/*.ts',
+      'test/sim/**/*.ts',
+      'test/peers/**/*.ts',
+    ],
     languageOptions: { parserOptions: { project: './tsconfig.json' } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',

@@ -10,6 +10,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import { shrink } from '../host/build/build.mjs';
 import { inModules } from '../host/build/run.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -74,5 +75,6 @@ export async function buildMutant(
     const { stderr } = error as { stderr?: string };
     throw new Error(`mutant ${name} does not compile\n${stderr ?? ''}`, { cause: error });
   }
+  await shrink(`${folder}/mutant.wasm`);
   return `${folder}/mutant.wasm`;
 }

@@ -135,7 +135,7 @@ async function compile(target, entry = CORE_ENTRY, out, flags = []) {
  *
  * @param {string} file Changed in place.
  */
-async function shrink(file) {
+export async function shrink(file) {
   await run(`${file} could not be made smaller.`, process.execPath, [
     inModules('binaryen/bin/wasm-opt'),
     ...['threads', 'bulk-memory', 'sign-ext'].map((feature) => `--enable-${feature}`),

@@ -39,6 +39,7 @@ const PACKAGE_CHECKS = [
       '--pack',
       '--profile=esm-only',
       '--exclude-entrypoints=core.wasm',
+      '--exclude-entrypoints=component.wasm',
       '--format=ascii',
     ],
   },

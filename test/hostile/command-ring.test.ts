@@ -101,7 +101,11 @@ describe('line 4: a req_id that is not in flight', () => {
   it(
     'line 4: never sent, its generation or its entry another',
     inWorld({}, (world) => {
-      for (const wrong of [(id: number) => id + 32, (id: number) => id ^ 1, (id: number) => id - 32]) {
+      for (const wrong of [
+        (id: number) => id + 32,
+        (id: number) => id ^ 1,
+        (id: number) => id - 32,
+      ]) {
         const waiting = connecting(world);
         const reqId = wrong(waiting.request.reqId);
         world.backend.answer({ ...waiting.request, reqId }, 0);

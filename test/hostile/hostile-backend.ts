@@ -10,7 +10,12 @@ import {
   XENBUS_STATE_CONNECTED,
   XENBUS_STATE_INIT_WAIT,
 } from '../../assembly/wire/xenbus.js';
-import { attachPvcalls, type Domain, type Machine, type StoreClient } from '../../host/machine/index.js';
+import {
+  attachPvcalls,
+  type Domain,
+  type Machine,
+  type StoreClient,
+} from '../../host/machine/index.js';
 import { HostileRing } from './hostile-ring.js';
 import type { StepScheduler } from './step-scheduler.js';
 

@@ -76,7 +76,8 @@ export class HostileRing {
     const count = (this.load(data.OUT_PROD) - cons) >>> 0;
     if (count > this.size) throw new Error(`the frontend published ${count} bytes`);
     const bytes = Buffer.alloc(count);
-    for (let i = 0; i < count; i++) bytes[i] = this.peek(this.size + ((cons + i) & (this.size - 1)));
+    for (let i = 0; i < count; i++)
+      bytes[i] = this.peek(this.size + ((cons + i) & (this.size - 1)));
     this.store(data.OUT_CONS, cons + count);
     return bytes;
   }

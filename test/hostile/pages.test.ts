@@ -155,9 +155,11 @@ describe('line 20: pages full of an earlier life', () => {
         const connection = world.open();
         const { ring } = connection;
         expect(pageAt(world, ring.indexesFrame)).toEqual(freshIndexes(ring));
-        for (const frame of ring.frames) expect(pageAt(world, frame)).toEqual(Buffer.alloc(PAGE_SIZE));
+        for (const frame of ring.frames)
+          expect(pageAt(world, frame)).toEqual(Buffer.alloc(PAGE_SIZE));
         world.expectEcho(connection, 4096);
-        for (const offset of [IN_PROD, OUT_CONS, IN_ERROR, OUT_ERROR]) ring.store(offset, 0xffffff91);
+        for (const offset of [IN_PROD, OUT_CONS, IN_ERROR, OUT_ERROR])
+          ring.store(offset, 0xffffff91);
         world.core.call((core) => core.abort(connection.handle));
         world.backend.unmap(ring);
         world.backend.serve(PVCALLS_RELEASE);

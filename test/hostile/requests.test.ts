@@ -128,7 +128,12 @@ describe('line 17: a backend that never answers', () => {
       core.call((exports) => exports.poll(listener));
       core.call((exports) => exports.close(leaving.handle));
       const stuck = core.socket();
-      expect(backend.takeAll().map(({ cmd }) => cmd).sort()).toEqual(
+      expect(
+        backend
+          .takeAll()
+          .map(({ cmd }) => cmd)
+          .sort(),
+      ).toEqual(
         [PVCALLS_SOCKET, PVCALLS_CONNECT, PVCALLS_RELEASE, PVCALLS_BIND, PVCALLS_POLL].sort(),
       );
       for (let ms = 0; ms < DEADLINE_MS; ms += 20) {
@@ -156,7 +161,8 @@ describe('line 17: a backend that never answers', () => {
 
 describe('line 21: more commands than slots', () => {
   /** How many answers the backend owes. */
-  const owed = (world: World): number => (world.backend.load(REQ_PROD) - world.backend.rspProd) >>> 0;
+  const owed = (world: World): number =>
+    (world.backend.load(REQ_PROD) - world.backend.rspProd) >>> 0;
 
   it(
     'line 21: accepts, connects and the rest each leave slots to the others',

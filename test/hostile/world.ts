@@ -46,7 +46,9 @@ export interface Connection {
 
 /** `size` bytes that differ from those of another seed. */
 export function pattern(size: number, seed = 1): Buffer {
-  return Buffer.from(Array.from({ length: size }, (_, i) => (i * 31 + (i >>> 8) + seed * 7) & 0xff));
+  return Buffer.from(
+    Array.from({ length: size }, (_, i) => (i * 31 + (i >>> 8) + seed * 7) & 0xff),
+  );
 }
 
 /** One guest and the backend's end of its device. */

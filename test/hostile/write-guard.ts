@@ -58,7 +58,9 @@ export class WriteGuard {
       if (this.memory.compare(this.before, start, end, start, end) === 0) continue;
       let at = start;
       while (this.memory[at] === this.before[at]) at += 1;
-      this.violations.push(`${during}: the core wrote 0x${at.toString(16)}, outside arena and rings`);
+      this.violations.push(
+        `${during}: the core wrote 0x${at.toString(16)}, outside arena and rings`,
+      );
     }
   }
 }

@@ -53,11 +53,7 @@ export async function outlive(env: Env): Promise<void> {
 }
 
 /** A program outside connects to the listener, which has another backend now. */
-async function serveOne(
-  env: Env,
-  host: string,
-  accepted: Promise<GuestSocket>,
-): Promise<void> {
+async function serveOne(env: Env, host: string, accepted: Promise<GuestSocket>): Promise<void> {
   const talk = { mode: 'echo', id: env.newId(), length: 5000, after: 0 } as const;
   env.dial(await env.locate(host), talk);
   const ring = ringSize(env.orders[0]!);

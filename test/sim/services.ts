@@ -83,7 +83,12 @@ async function closeWaiting(env: Env, listener: GuestListener, random: Random): 
 }
 
 /** Answers one connection as its header asks. */
-export async function answer(env: Env, job: string, socket: GuestSocket, ring: number): Promise<Talk> {
+export async function answer(
+  env: Env,
+  job: string,
+  socket: GuestSocket,
+  ring: number,
+): Promise<Talk> {
   const transfer = new Transfer(env, socket, env.randomFor(job), ring);
   const talk = decodeHeader(await readExactly(socket, HEADER_SIZE));
   const { mode, id, length } = talk;
