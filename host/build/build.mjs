@@ -39,6 +39,9 @@ const LOOPS_ENTRY = 'test/assembly/ring-loops.ts';
 /** Two guests without a dom0 find each other: a module of its own, so that the core stays small. */
 const DOM0LESS_ENTRY = 'assembly/dom0less/index.ts';
 
+/** The specs of the core as a module that needs no host, for any engine. */
+const SELF_TEST_ENTRY = 'test/assembly/self-test/main.ts';
+
 /** What every step depends on. */
 const TOOLS = ['host/build', 'package-lock.json'];
 const HOST_INPUTS = ['host', 'assembly/wire', 'tsconfig.json', 'package.json', 'package-lock.json'];
@@ -95,6 +98,13 @@ const STEPS = {
     outputs: ['build/test/loops.wasm'],
     make: () => compile('release', LOOPS_ENTRY, 'build/test/loops'),
   },
+  selftest: {
+    inputs: ['assembly', 'test/assembly', 'asconfig.json', ...TOOLS],
+    outputs: ['build/test/self-test.wasm', 'build/test/self-test-shared.wasm'],
+    make: async () => {
+      await Promise.all([compileSelfTest('self-test'), compileSelfTest('self-test-shared')]);
+    },
+  },
   host: {
     inputs: HOST_INPUTS,
     outputs: Object.keys(BUNDLES).map((name) => `build/host/${name}.js`),
@@ -142,6 +152,19 @@ export async function shrink(file) {
     '-Oz',
     file,
     `--output=${file}`,
+  ]);
+}
+
+/** @param {string} target A target of asconfig.json. */
+async function compileSelfTest(target) {
+  const specs = filesBelow('test/assembly').filter((file) => file.endsWith('.spec.ts'));
+  await run(`The self-test does not compile (target ${target}).`, process.execPath, [
+    `${ROOT}host/build/self-test.mjs`,
+    SELF_TEST_ENTRY,
+    ...specs,
+    '--config=asconfig.json',
+    `--target=${target}`,
+    '--noColors',
   ]);
 }
 
