@@ -37,11 +37,16 @@ export function pageOf(ref: u32): usize {
 
 /** Takes the command ring that the guest offers, as a backend with these abilities. */
 export function attach(maxOrder: u32, features: u32): void {
-  page = pageOf(<u32>attachOffer(BACKEND));
-  reqCons = 0;
-  rspProd = 0;
+  takeRing(<u32>attachOffer(BACKEND));
   attachConnected(maxOrder, features);
   skipEvents();
+}
+
+/** Takes the command ring behind this reference. */
+export function takeRing(ref: u32): void {
+  page = pageOf(ref);
+  reqCons = 0;
+  rspProd = 0;
 }
 
 /** Whether the guest has published a request that was not taken yet. */
