@@ -63,13 +63,14 @@ export async function makeComponent() {
     // The types come from the WIT and not from the component, which has lost its comments.
     const types = await jco.types(WIT, { ...options, worldName: WORLD });
     const code = Object.entries(made.files).filter(([file]) => !file.endsWith('.d.ts'));
-    writeAll([[`${NAME}.wasm`, component], ...code, ...Object.entries(types)]);
+    const whole = { [`${NAME}.wasm`]: component, [`${NAME}.wit`]: witSource };
+    writeAll([...Object.entries(whole), ...code, ...Object.entries(types)]);
   } catch (error) {
     throw new Failure('The component could not be made.', { output: String(error) });
   }
 }
 
-/** @param {[string, Uint8Array][]} files */
+/** @param {[string, string | Uint8Array][]} files */
 function writeAll(files) {
   rmSync(`${ROOT}${COMPONENT}/interfaces`, { recursive: true, force: true });
   for (const [file, content] of files) {
