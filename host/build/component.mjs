@@ -19,7 +19,7 @@ const WIT = `${ROOT}host/component/wit`;
 const WORLD = 'guest';
 
 /** What the component is made of: the core, compiled for it, and its text. */
-export const COMPONENT_CORE = `${COMPONENT}/core`;
+export const COMPONENT_CORE = 'build/component-core';
 
 /** @param {string} name */
 const kebab = (name) => name.replaceAll('_', '-');
