@@ -56,15 +56,17 @@ export function carve(size: u32): usize {
 /** Turns the rest of the arena into frames. Result: how many. Init only. */
 export function arenaSeal(): i32 {
   const rest = <u32>((arena.end - arena.cursor) >> PAGE_SHIFT);
-  arena.taken = carve(((rest + 31) >> 5) << 2);
-  arena.waiting = carve(((rest + 31) >> 5) << 2);
+  const bitmap = ((rest + 31) >> 5) << 2;
+  arena.taken = carve(bitmap);
+  arena.waiting = carve(bitmap);
   arena.refs = carve(rest << 2);
   memory.fill(arena.refs, 0xff, rest << 2);
   arena.first = (arena.cursor + PAGE_SIZE - 1) & ~(<usize>PAGE_SIZE - 1);
-  arena.count = <u32>((arena.end - arena.first) >> PAGE_SHIFT);
-  arena.free = arena.count;
+  const count = <u32>((arena.end - arena.first) >> PAGE_SHIFT);
+  arena.count = count;
+  arena.free = count;
   arena.parked = 0;
-  return <i32>arena.count;
+  return <i32>count;
 }
 
 export function framesFree(): u32 {

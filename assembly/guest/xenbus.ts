@@ -26,18 +26,20 @@ export const TOKEN_BACKEND: u32 = 0x62; // b: the backend's state
 
 @unmanaged
 class Xenbus {
-  path: usize; //          backend directory
-  pathSize: u32; //        bytes; 0 unknown
+  pathSize: u32; //        backend directory, which follows: bytes; 0 unknown
 }
 
 let xenbus: Xenbus = changetype<Xenbus>(0);
 
-/** Bytes of tables. */
-export const XENBUS_SIZE: u32 = offsetof<Xenbus>() + PATH_MAX;
+/** Bytes of tables, alignment included. */
+export const XENBUS_SIZE: u32 = offsetof<Xenbus>() + PATH_MAX + 4;
 
 export function xenbusInit(): void {
-  xenbus = changetype<Xenbus>(carve(offsetof<Xenbus>()));
-  xenbus.path = carve(PATH_MAX);
+  xenbus = changetype<Xenbus>(carve(XENBUS_SIZE));
+}
+
+function backendPathAt(): usize {
+  return changetype<usize>(xenbus) + offsetof<Xenbus>();
 }
 
 /** Whether the backend directory is known. */
@@ -52,14 +54,14 @@ export function forgetBackend(): void {
 /** Takes the backend directory. False when it cannot be one. */
 export function setBackend(path: usize, size: u32): bool {
   if (size == 0 || size > PATH_MAX || load<u8>(path) != 0x2f) return false;
-  memory.copy(xenbus.path, path, size);
+  memory.copy(backendPathAt(), path, size);
   xenbus.pathSize = size;
   return true;
 }
 
 export function sameBackend(path: usize, size: u32): bool {
   let same: u32 = 0;
-  while (same < size && load<u8>(path + same) == load<u8>(xenbus.path + same)) same += 1;
+  while (same < size && load<u8>(path + same) == load<u8>(backendPathAt() + same)) same += 1;
   return same == size && size == xenbus.pathSize;
 }
 
@@ -122,7 +124,7 @@ function ownPath(low: u64, high: u64): usize {
 function backendPath(low: u64, high: u64): usize {
   const at = storePayload();
   if (at == 0) return 0;
-  memory.copy(at, xenbus.path, xenbus.pathSize);
+  memory.copy(at, backendPathAt(), xenbus.pathSize);
   return putNode(at + xenbus.pathSize, low, high);
 }
 

@@ -47,30 +47,35 @@ export class Store {
   nextId: u32;
   reqProd: u32; //        ours
   rspCons: u32; //        ours
-  out: usize; //          message being sent: header and payload
   outSize: u32;
   outSent: u32;
-  inHeader: usize; //     message being received: header, then payload
   inGot: u32;
-  inType: u32; //         of the complete message
+  inType: u32; //         message being received: from here on as xs_wire.h has it
   inId: u32;
-  inSize: u32; //         bytes of payload
-  pending: usize; //      req_id per request without an answer, 0 for none
+  inTransaction: u32;
+  inSize: u32; //         bytes of payload, which follows
 }
 
 let store_: Store = changetype<Store>(0);
 
+function at(offset: u32): usize {
+  return changetype<usize>(store_) + offset;
+}
+
+/** What follows Store: payload in and a NUL; message out; req_ids not answered, 0 for none. */
+const OUT: u32 = offsetof<Store>() + XENSTORE_PAYLOAD_MAX + 4;
+const PENDING: u32 = OUT + MSG_SIZE + XENSTORE_PAYLOAD_MAX;
+const SIZE: u32 = PENDING + (PENDING_MAX << 2);
+
+if (offsetof<Store>() - offsetof<Store>('inType') != MSG_SIZE) ERROR('header size');
+
 /** Bytes of tables, alignment included. */
-export const STORE_SIZE: u32 =
-  offsetof<Store>() + ((MSG_SIZE + XENSTORE_PAYLOAD_MAX + 8) << 1) + (PENDING_MAX << 2);
+export const STORE_SIZE: u32 = SIZE + 8;
 
 /** Page 0: the embedder owns xenstore. */
 export function storeInit(page: usize, port: u32): void {
-  store_ = changetype<Store>(carve(offsetof<Store>()));
+  store_ = changetype<Store>(carve(page == 0 ? offsetof<Store>() : SIZE));
   if (page == 0) return;
-  store_.out = carve(MSG_SIZE + XENSTORE_PAYLOAD_MAX);
-  store_.inHeader = carve(MSG_SIZE + XENSTORE_PAYLOAD_MAX + 1);
-  store_.pending = carve(PENDING_MAX << 2);
   store_.page = page;
   store_.port = port;
   store_.nextId = 1;
@@ -82,7 +87,7 @@ export function storeInit(page: usize, port: u32): void {
 /** Where the payload of the next request is composed, XENSTORE_PAYLOAD_MAX bytes; 0 while busy. */
 export function storePayload(): usize {
   if (store_.page == 0 || store_.outSize != 0) return 0;
-  return store_.out + MSG_SIZE;
+  return at(OUT + MSG_SIZE);
 }
 
 /**
@@ -97,10 +102,10 @@ export function storeSubmit(type: u32, transaction: u32, size: u32): i32 {
   const id = store_.nextId;
   store_.nextId = (id + 1) & 0x3fffffff || 1;
   store<u32>(slot, id);
-  store<u32>(store_.out, type, MSG_TYPE);
-  store<u32>(store_.out, id, MSG_REQ_ID);
-  store<u32>(store_.out, transaction, MSG_TX_ID);
-  store<u32>(store_.out, size, MSG_LEN);
+  store<u32>(at(0), type, OUT + MSG_TYPE);
+  store<u32>(at(0), id, OUT + MSG_REQ_ID);
+  store<u32>(at(0), transaction, OUT + MSG_TX_ID);
+  store<u32>(at(0), size, OUT + MSG_LEN);
   store_.outSize = MSG_SIZE + size;
   store_.outSent = 0;
   storeFlush();
@@ -109,7 +114,7 @@ export function storeSubmit(type: u32, transaction: u32, size: u32): i32 {
 
 /** Sends what fits of the message under way. */
 export function storeFlush(): void {
-  if (store_.page == 0 || store_.broken || store_.outSize == 0) return;
+  if (store_.broken || store_.outSize == 0) return;
   const cons = loadIndex(store_.page + XS_REQ_CONS);
   const used = distance(store_.reqProd, cons);
   if (used > XENSTORE_RING_SIZE) {
@@ -118,7 +123,7 @@ export function storeFlush(): void {
   }
   const size = min(XENSTORE_RING_SIZE - used, store_.outSize - store_.outSent);
   if (size == 0) return;
-  const from = store_.out + store_.outSent;
+  const from = at(OUT) + store_.outSent;
   copyToRing(store_.page + XS_REQ, XENSTORE_RING_SIZE, store_.reqProd, from, size);
   store_.reqProd += size;
   storeIndex(store_.page + XS_REQ_PROD, store_.reqProd);
@@ -132,13 +137,10 @@ export function storeTake(): u32 {
   if (store_.page == 0) return STORE_EMPTY;
   if (store_.broken) return STORE_BROKEN;
   if (!receive(MSG_SIZE)) return store_.broken ? STORE_BROKEN : STORE_EMPTY;
-  const size = load<u32>(store_.inHeader, MSG_LEN);
+  const size = store_.inSize;
   if (size > XENSTORE_PAYLOAD_MAX) return broken();
   if (!receive(MSG_SIZE + size)) return store_.broken ? STORE_BROKEN : STORE_EMPTY;
   store_.inGot = 0;
-  store_.inType = load<u32>(store_.inHeader, MSG_TYPE);
-  store_.inId = load<u32>(store_.inHeader, MSG_REQ_ID);
-  store_.inSize = size;
   store<u8>(messagePayload() + size, 0);
   if (store_.inType == XS_WATCH_EVENT) return textCount() >= 2 ? STORE_MESSAGE : broken();
   const slot = pendingSlot(store_.inId);
@@ -163,7 +165,7 @@ export function messageSize(): u32 {
 
 /** The payload; a NUL that is not part of it follows. */
 export function messagePayload(): usize {
-  return store_.inHeader + MSG_SIZE;
+  return at(offsetof<Store>());
 }
 
 /** Whether the message is an error whose name begins with these four bytes. */
@@ -192,7 +194,7 @@ function receive(want: u32): bool {
   }
   const size = min(ready, want - store_.inGot);
   if (size == 0) return false;
-  const to = store_.inHeader + store_.inGot;
+  const to = at(offsetof<Store>('inType')) + store_.inGot;
   copyFromRing(store_.page + XS_RSP, XENSTORE_RING_SIZE, store_.rspCons, to, size);
   store_.rspCons += size;
   store_.inGot += size;
@@ -211,7 +213,7 @@ function broken(): u32 {
 
 function pendingSlot(id: u32): usize {
   for (let i: u32 = 0; i < PENDING_MAX; i++) {
-    if (load<u32>(store_.pending + (i << 2)) == id) return store_.pending + (i << 2);
+    if (load<u32>(at(i << 2), PENDING) == id) return at(PENDING) + (i << 2);
   }
   return 0;
 }

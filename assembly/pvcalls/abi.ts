@@ -59,8 +59,8 @@ export function storeRequest(type: u32, transaction: u32, size: u32): i32 {
 
 /** Closes; what was sent still goes out. 0 and EVENT_CLOSED later, or -EBADF. */
 export function close(handle: u32): i32 {
-  const socket = socketOf(handle);
-  if (socket === null || socket.state >= STATE_RESERVED) return -EBADF;
+  const socket = socketOf(handle, STATE_DRAINING);
+  if (socket === null) return -EBADF;
   closeSocket(socket);
   pump();
   return 0;
@@ -68,10 +68,8 @@ export function close(handle: u32): i32 {
 
 /** Closes at once; what was not sent is dropped, and the peer is reset where the backend can. */
 export function abort(handle: u32): i32 {
-  const socket = socketOf(handle);
-  if (socket === null || (socket.state >= STATE_RESERVED && socket.state != STATE_DRAINING)) {
-    return -EBADF;
-  }
+  const socket = socketOf(handle, STATE_RESERVED);
+  if (socket === null) return -EBADF;
   releaseSocket(socket, true);
   pump();
   return 0;

@@ -6,6 +6,9 @@
 import { loadIndex } from '../ring/order';
 import { ringTake, RESPONSE_OVERFLOW } from '../ring/shared-ring';
 import {
+  COUNTER_LATE,
+  COUNTER_RESPONSES,
+  COUNTER_SPURIOUS,
   DEVICE_CONNECTED,
   FAULT_CMD,
   FAULT_ID,
@@ -26,10 +29,10 @@ import {
 } from '../wire/pvcalls';
 import { RSP_PROD } from '../wire/ring';
 import { responseCommand, responseId, responseReqId, responseRet } from './commands';
-import { commands, fail, frontend } from './frontend';
+import { commands, count, fail, frontend } from './frontend';
 import { complete, ready } from './ready';
 import { released, releaseSocket, startTimer } from './release';
-import { countLong, giveRequest, NO_OWNER, requestOf } from './requests';
+import { giveRequest, NO_OWNER, requestOf } from './requests';
 import { dropRing } from './rings';
 import { want } from './submit';
 import {
@@ -40,6 +43,7 @@ import {
   LIST_CONTROL,
   LIST_PASSIVE,
   OP_NONE,
+  partnerOf,
   READY_DATA,
   Socket,
   socketAt,
@@ -64,7 +68,7 @@ export function handleResponses(): void {
     taken += 1;
     handleResponse(frontend.scratch);
   }
-  if (taken == 0) frontend.spurious += 1;
+  if (taken == 0) count(COUNTER_SPURIOUS);
 }
 
 function handleResponse(at: usize): void {
@@ -76,19 +80,17 @@ function handleResponse(at: usize): void {
   if (responseId(at) != <u64>request.id) return fail(FAULT_ID, <u32>responseId(at));
   if (ret > 0) return fail(FAULT_RET, ret);
   const owner = request.owner;
-  const passive = command == PVCALLS_ACCEPT || command == PVCALLS_POLL;
   giveRequest(request);
-  countLong(passive ? -1 : 0, command == PVCALLS_CONNECT ? -1 : 0);
-  frontend.answered += 1;
+  count(COUNTER_RESPONSES);
   if (owner == NO_OWNER) {
-    frontend.late += 1;
+    count(COUNTER_LATE);
     return;
   }
   const socket = socketAt(owner);
   socket.inFlight &= ~(<u8>bit(command));
   if (command == PVCALLS_RELEASE) released(socket, ret);
   else if (command == PVCALLS_ACCEPT) accepted(socket, ret);
-  else if (socket.state == STATE_RELEASING || socket.error != 0) frontend.late += 1;
+  else if (socket.state == STATE_RELEASING || socket.error != 0) count(COUNTER_LATE);
   else settle(socket, command, ret);
 }
 
@@ -133,7 +135,7 @@ function polled(socket: Socket, ret: i32): void {
 
 /** ACCEPT is answered: the reserved entry becomes a socket, or is given back. */
 function accepted(listener: Socket, ret: i32): void {
-  const fresh = socketAt(listener.partner - 1);
+  const fresh = partnerOf(listener);
   const closing = listener.state == STATE_RELEASING || listener.error != 0;
   listener.pollReady = false;
   if (ret == 0) {

@@ -46,6 +46,7 @@ import {
   LIST_CONTROL,
   LIST_PASSIVE,
   OP_NONE,
+  partnerOf,
   Socket,
   socketAt,
   socketOf,
@@ -53,6 +54,7 @@ import {
   STATE_BOUND,
   STATE_CONNECTED,
   STATE_CONNECTING,
+  STATE_DRAINING,
   STATE_FRESH,
   STATE_LISTENING,
   STATE_RESERVED,
@@ -75,10 +77,28 @@ export function openSocket(domain: u32, type: u32, protocol: u32): i32 {
 
 /** The socket behind a handle the embedder may use; sets `refusal` otherwise. */
 function usable(handle: u32): Socket | null {
-  const socket = socketOf(handle);
+  const socket = socketOf(handle, STATE_DRAINING);
   refusal = -EBADF;
-  if (socket === null || socket.state >= STATE_RESERVED) return null;
+  if (socket === null) return null;
   refusal = socket.error;
+  return refusal == 0 ? socket : null;
+}
+
+/** One that no operation is in progress on. */
+function idle(handle: u32): Socket | null {
+  const socket = usable(handle);
+  if (socket === null || socket.op == OP_NONE) return socket;
+  refusal = -EALREADY;
+  return null;
+}
+
+/** A new one; it has the address now. `joined` is the errno of one that is connected. */
+function fresh(handle: u32, addr: usize, size: u32, joined: i32): Socket | null {
+  const socket = idle(handle);
+  if (socket === null) return null;
+  refusal = socket.state == STATE_CONNECTED ? -joined : -EINVAL;
+  if (socket.state != STATE_FRESH) return null;
+  refusal = takeAddress(socket, addr, size);
   return refusal == 0 ? socket : null;
 }
 
@@ -95,13 +115,8 @@ export function setRingOrder(handle: u32, order: u32): i32 {
 
 /** -EINPROGRESS and EVENT_DONE later. -ENOBUFS leaves nothing behind. */
 export function connectSocket(handle: u32, addr: usize, size: u32): i32 {
-  const socket = usable(handle);
+  const socket = fresh(handle, addr, size, EISCONN);
   if (socket === null) return refusal;
-  if (socket.op != OP_NONE) return -EALREADY;
-  if (socket.state == STATE_CONNECTED) return -EISCONN;
-  if (socket.state != STATE_FRESH) return -EINVAL;
-  const bad = takeAddress(socket, addr, size);
-  if (bad < 0) return bad;
   const result = giveRing(socket, <u32>socket.wantedOrder);
   if (result < 0) return result;
   socket.state = <u8>STATE_CONNECTING;
@@ -113,21 +128,16 @@ export function connectSocket(handle: u32, addr: usize, size: u32): i32 {
 
 /** -EINPROGRESS and EVENT_DONE later, with what the backend said. */
 export function bindSocket(handle: u32, addr: usize, size: u32): i32 {
-  const socket = usable(handle);
+  const socket = fresh(handle, addr, size, EINVAL);
   if (socket === null) return refusal;
-  if (socket.op != OP_NONE) return -EALREADY;
-  if (socket.state != STATE_FRESH) return -EINVAL;
-  const bad = takeAddress(socket, addr, size);
-  if (bad < 0) return bad;
   socket.state = <u8>STATE_BINDING;
   return startControl(socket, PVCALLS_BIND);
 }
 
 /** -EINPROGRESS and EVENT_DONE later. */
 export function listenSocket(handle: u32, backlog: u32): i32 {
-  const socket = usable(handle);
+  const socket = idle(handle);
   if (socket === null) return refusal;
-  if (socket.op != OP_NONE) return -EALREADY;
   if (socket.state == STATE_FRESH) return -EDESTADDRREQ;
   if (socket.state != STATE_BOUND) return -EINVAL;
   socket.backlog = backlog;
@@ -159,25 +169,25 @@ export function acceptSocket(handle: u32): i32 {
   if (requestsLost() >= PASSIVE_MAX) return -ENOBUFS;
   const index = takeSocket(STATE_RESERVED);
   if (index < 0) return index;
-  const fresh = socketAt(index);
-  const result = giveRing(fresh, <u32>listener.wantedOrder);
+  const reserved = socketAt(index);
+  const result = giveRing(reserved, <u32>listener.wantedOrder);
   if (result < 0) {
-    giveSocket(fresh);
+    giveSocket(reserved);
     return result;
   }
-  fresh.wantedOrder = listener.wantedOrder;
-  fresh.silent = true;
+  reserved.wantedOrder = listener.wantedOrder;
+  reserved.silent = true;
   listener.partner = <u16>(index + 1);
   wantPassive(listener, PVCALLS_ACCEPT);
   return -EAGAIN;
 }
 
 function takeAccepted(listener: Socket): i32 {
-  const fresh = socketAt(listener.partner - 1);
-  if (fresh.state != STATE_CONNECTED) return -EAGAIN;
+  const accepted = partnerOf(listener);
+  if (accepted.state != STATE_CONNECTED) return -EAGAIN;
   listener.partner = 0;
-  fresh.silent = false;
-  return <i32>handleOf(fresh);
+  accepted.silent = false;
+  return <i32>handleOf(accepted);
 }
 
 /** ACCEPT or POLL, once the one in flight is answered: settle() of POLL goes on to ACCEPT. */
@@ -194,8 +204,8 @@ export function passiveBusy(listener: Socket): bool {
 
 /** POLL* bits; a passive socket without any asks the backend, and EVENT_READY says when. */
 export function pollSocket(handle: u32): i32 {
-  const socket = socketOf(handle);
-  if (socket === null || socket.state >= STATE_RESERVED) return -EBADF;
+  const socket = socketOf(handle, STATE_DRAINING);
+  if (socket === null) return -EBADF;
   if (socket.state == STATE_CONNECTED && socket.error == 0) look(socket);
   const mask = pollMask(socket);
   if (socket.state == STATE_LISTENING && mask == 0) {

@@ -44,10 +44,9 @@ export function encodeSocket(at: usize, domain: u32, type: u32, protocol: u32): 
   store<u32>(at, protocol, SOCKET_PROTOCOL);
 }
 
-/** `size` is at most ADDR_SIZE; flags stay 0, reserved. */
+/** The address stands where BIND has it; flags stay 0, reserved. */
 export function encodeConnect(at: usize, addr: usize, size: u32, ref: u32, evtchn: u32): void {
-  memory.copy(at + CONNECT_ADDR, addr, size);
-  store<u32>(at, size, CONNECT_LEN);
+  encodeBind(at, addr, size);
   store<u32>(at, ref, CONNECT_REF);
   store<u32>(at, evtchn, CONNECT_EVTCHN);
 }
@@ -57,6 +56,9 @@ export function encodeRelease(at: usize, reuse: bool, reset: bool): void {
   store<u8>(at, <u8>reset, RELEASE_RESET);
 }
 
+if (CONNECT_ADDR != BIND_ADDR || CONNECT_LEN != BIND_LEN) ERROR('address of connect and bind');
+
+/** `size` is at most ADDR_SIZE. */
 export function encodeBind(at: usize, addr: usize, size: u32): void {
   memory.copy(at + BIND_ADDR, addr, size);
   store<u32>(at, size, BIND_LEN);

@@ -52,7 +52,7 @@ import {
   XENBUS_STATE_UNKNOWN,
 } from '../wire/xenbus';
 import { XS_ERROR } from '../wire/xenstore';
-import { features, featureAsk, featureTake, maxPageOrder, MORE } from './features';
+import { featureAsk, featureTake, MORE } from './features';
 import {
   become,
   frontend,
@@ -60,10 +60,10 @@ import {
   frontendDetach,
   frontendOffer,
   refuse,
-  v7,
 } from './frontend';
 import {
   backendIsAt,
+  begin,
   close,
   device,
   giveUp,
@@ -93,7 +93,7 @@ import {
   PHASE_CLOSED,
   PHASE_UNWATCH,
 } from './phases';
-import { publishAsk, publishBegin, publishTake } from './publish';
+import { publishAsk, publishTake } from './publish';
 import { requestsLost } from './requests';
 import { socketsUsed } from './sockets';
 import { until } from './timers';
@@ -148,7 +148,7 @@ export function deviceReply(id: u32): bool {
   const asked = device.asked;
   device.asked = ASKED_NOTHING;
   if (asked == ASKED_BACKEND) backendNode();
-  else if (asked == ASKED_STATE) backendIsAt(messageType() == XS_ERROR ? NOT_A_NUMBER : number());
+  else if (asked == ASKED_STATE) backendIsAt(number());
   else if (device.askedIn == device.phase) answered();
   return true;
 }
@@ -240,7 +240,7 @@ function answered(): void {
       device.phase = PHASE_FIND; // the watch fires once by itself
       break;
     case PHASE_BACKEND_ID:
-      device.backendId = failed ? NOT_A_NUMBER : number();
+      device.backendId = number();
       if (device.backendId == NOT_A_NUMBER) return giveUp(FAULT_BACKEND_NODE, 0);
       device.phase = PHASE_WATCH_BACKEND;
       break;
@@ -254,7 +254,7 @@ function answered(): void {
       device.phase = PHASE_OWN_STATE;
       break;
     case PHASE_OWN_STATE:
-      device.leftover = failed || number() != XENBUS_STATE_INITIALISING;
+      device.leftover = number() != XENBUS_STATE_INITIALISING;
       device.phase = device.leftover ? PHASE_START : PHASE_WAIT;
       wait();
       break;
@@ -304,8 +304,7 @@ function takeFeature(): void {
   if (fault != FAULT_NONE) return giveUp(fault, <u32>-ENODEV);
   const result = frontendOffer(device.backendId);
   if (result < 0) return giveUp(FAULT_OFFER, <u32>result);
-  publishBegin(v7());
-  device.phase = PHASE_PUBLISH;
+  begin(PHASE_PUBLISH);
 }
 
 function takePublished(): void {
@@ -319,9 +318,10 @@ function takePublished(): void {
 
 function connected(): void {
   device.phase = PHASE_CONNECTED;
-  frontendAttach(maxPageOrder(), features());
+  frontendAttach(device.maxOrder, device.features);
 }
 
+/** The number that the message says, or NOT_A_NUMBER: text, as of an error. */
 function number(): u32 {
   return parseDecimal(messagePayload(), messageSize());
 }

@@ -5,7 +5,6 @@
  * `version`, a number. max-page-order must be at least 1 under the shipped dialect (a page each
  * way); v7 allows 0. feature-reset is ours and may be absent.
  */
-import { carve } from '../guest/arena';
 import {
   FEATURE_RESET_HI,
   FEATURE_RESET_LO,
@@ -21,7 +20,7 @@ import {
   VERSIONS_LO,
 } from '../guest/text';
 import { readBackend } from '../guest/xenbus';
-import { messagePayload, messageSize, messageType } from '../guest/xenstore';
+import { messagePayload, messageSize } from '../guest/xenstore';
 import {
   FAULT_FUNCTION_CALLS,
   FAULT_MAX_PAGE_ORDER,
@@ -29,9 +28,10 @@ import {
   FAULT_VERSION,
   FEATURE_RESET,
 } from '../wire/abi';
-import { XS_ERROR } from '../wire/xenstore';
+import { v7 } from './frontend';
+import { device } from './phases';
 
-const PART_VERSION: u32 = 0;
+const PART_VERSION: u32 = 0; // every phase begins with part 0
 const PART_ORDER: u32 = 1;
 const PART_CALLS: u32 = 2;
 const PART_RESET: u32 = 3;
@@ -39,43 +39,11 @@ const PART_RESET: u32 = 3;
 /** featureTake: there are more nodes to read. */
 export const MORE: u32 = 0xffffffff;
 
-@unmanaged
-class Offer {
-  part: u32;
-  v7: bool;
-  maxOrder: u32;
-  features: u32;
-}
-
-let offer: Offer = changetype<Offer>(0);
-
-/** Bytes of tables, alignment included. */
-export const FEATURES_SIZE: u32 = offsetof<Offer>() + 8;
-
-export function featuresInit(): void {
-  offer = changetype<Offer>(carve(offsetof<Offer>()));
-}
-
-export function featuresBegin(v7: bool): void {
-  offer.part = PART_VERSION;
-  offer.v7 = v7;
-  offer.features = 0;
-}
-
-/** Largest ring order that the backend takes. */
-export function maxPageOrder(): u32 {
-  return offer.maxOrder;
-}
-
-export function features(): u32 {
-  return offer.features;
-}
-
 /** Asks for the next node. Result: req_id or a negative errno. */
 export function featureAsk(): i32 {
-  switch (offer.part) {
+  switch (device.part) {
     case PART_VERSION:
-      return offer.v7 ? readBackend(VERSION_LO, VERSION_HI) : readBackend(VERSIONS_LO, VERSIONS_HI);
+      return v7() ? readBackend(VERSION_LO, VERSION_HI) : readBackend(VERSIONS_LO, VERSIONS_HI);
     case PART_ORDER:
       return readBackend(MAX_PAGE_ORDER_LO, MAX_PAGE_ORDER_HI);
     case PART_CALLS:
@@ -87,21 +55,21 @@ export function featureAsk(): i32 {
 /** Takes the answer. Result: MORE, FAULT_NONE when all is read, or what is wrong. */
 export function featureTake(): u32 {
   const payload = messagePayload();
-  const size = messageType() == XS_ERROR ? 0 : messageSize();
-  const value = parseDecimal(payload, size);
-  const part = offer.part;
-  offer.part = part + 1;
+  const size = messageSize();
+  const value = parseDecimal(payload, size); // none in the text of an error
+  const part = device.part;
+  device.part = part + 1;
   if (part == PART_VERSION) {
-    const one = offer.v7 ? value == 1 : listHasOne(payload, size);
+    const one = v7() ? value == 1 : listHasOne(payload, size);
     return one ? MORE : FAULT_VERSION;
   }
   if (part == PART_ORDER) {
-    if (value == NOT_A_NUMBER || (value == 0 && !offer.v7)) return FAULT_MAX_PAGE_ORDER;
-    offer.maxOrder = value;
+    if (value == NOT_A_NUMBER || (value == 0 && !v7())) return FAULT_MAX_PAGE_ORDER;
+    device.maxOrder = value;
     return MORE;
   }
   if (part == PART_CALLS) return value == 1 ? MORE : FAULT_FUNCTION_CALLS;
-  if (value == 1) offer.features |= FEATURE_RESET;
+  device.features = value == 1 ? FEATURE_RESET : 0;
   return FAULT_NONE;
 }
 

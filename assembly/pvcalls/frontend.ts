@@ -7,10 +7,13 @@
  * waited gets EIO, nothing the backend can reach is looked at again. It never traps.
  */
 import { evtchn_send } from '../hypercalls';
-import { carve, grantFrames, refOf, releaseFrames, retryParked, takeFrames } from '../guest/arena';
-import { closePort, openPort, OWNER_COMMANDS } from '../guest/events';
+import { carve, refOf, releaseFrames, retryParked, takeFrames } from '../guest/arena';
+import { closePort, OWNER_COMMANDS } from '../guest/events';
+import { offerFrames } from '../guest/offer';
 import { ringInit, SharedRing } from '../ring/shared-ring';
 import {
+  COUNTER_LOST,
+  COUNTER_NOTIFICATIONS,
   DEVICE_CLOSED,
   DEVICE_CLOSING,
   DEVICE_CONNECTED,
@@ -22,7 +25,7 @@ import {
   INIT_SIZE,
   INIT_V7,
 } from '../wire/abi';
-import { EISCONN, ENOBUFS } from '../wire/errno';
+import { EISCONN } from '../wire/errno';
 import { RING_ORDER_MAX } from '../wire/data-ring';
 import { REQUEST_SIZE } from '../wire/pvcalls';
 import { killSockets } from './release';
@@ -48,24 +51,21 @@ export class Frontend {
   tickAt: u32; //         when LIST_TIMED is looked at again, if it has members
   tickMs: u32; //         how long the last pause was
   parkedAt: u32; //       when parked frames are tried again, if there are any
-  sent: u32; //           counters from here on, in the order of struct counters
-  answered: u32;
-  notified: u32;
-  handled: u32;
-  spurious: u32;
-  unknown: u32;
-  late: u32;
 }
+
+/** Bytes of the counters that are kept as they are told. */
+export const COUNTERS_KEPT: u32 = COUNTER_LOST;
 
 export let frontend: Frontend = changetype<Frontend>(0);
 export let commands: SharedRing = changetype<SharedRing>(0);
 
 /** Bytes of tables, alignment included. */
-export const FRONTEND_SIZE: u32 = offsetof<Frontend>() + offsetof<SharedRing>() + REQUEST_SIZE + 16;
+export const FRONTEND_SIZE: u32 =
+  offsetof<Frontend>() + COUNTERS_KEPT + offsetof<SharedRing>() + REQUEST_SIZE + 16;
 
 /** `options`: the end of struct init, from INIT_FLAGS on. */
 export function frontendInit(options: usize): void {
-  frontend = changetype<Frontend>(carve(offsetof<Frontend>()));
+  frontend = changetype<Frontend>(carve(offsetof<Frontend>() + COUNTERS_KEPT));
   commands = changetype<SharedRing>(carve(offsetof<SharedRing>()));
   frontend.scratch = carve(REQUEST_SIZE);
   const copy = changetype<usize>(frontend) + offsetof<Frontend>('flags');
@@ -87,16 +87,11 @@ export function become(state: u32): void {
 export function frontendOffer(backend: u32): i32 {
   if (frontend.page != 0) return -EISCONN;
   const page = takeFrames(1);
-  if (page == 0) return -ENOBUFS;
+  const port = offerFrames(page, 1, backend, OWNER_COMMANDS);
+  if (port < 0) return port;
   ringInit(commands, page);
-  let result = grantFrames(backend, page, 1);
-  if (result >= 0) result = openPort(backend, OWNER_COMMANDS);
-  if (result < 0) {
-    releaseFrames(page, 1);
-    return result;
-  }
   frontend.page = page;
-  frontend.port = <u32>result;
+  frontend.port = <u32>port;
   frontend.backend = backend;
   frontend.fault = FAULT_NONE;
   frontend.faultValue = 0;
@@ -153,7 +148,18 @@ export function refuse(fault: u32, value: u32): void {
   frontend.faultValue = value;
 }
 
+/** One more of what COUNTER_* says, of those that are not read off elsewhere. */
+export function count(counter: u32): void {
+  const at = countersKept() + counter;
+  store<u32>(at, load<u32>(at) + 1);
+}
+
+/** The beginning of a struct counters, COUNTERS_KEPT bytes, follows Frontend. */
+export function countersKept(): usize {
+  return changetype<usize>(frontend) + offsetof<Frontend>();
+}
+
 export function notify(port: u32): void {
-  frontend.notified += 1;
+  count(COUNTER_NOTIFICATIONS);
   evtchn_send(port);
 }

@@ -16,13 +16,21 @@ import {
   scanNext,
 } from '../guest/events';
 import { XENBUS_SIZE, xenbusInit } from '../guest/xenbus';
-import { STORE_SIZE, storeInit } from '../guest/xenstore';
 import {
+  messageId,
+  messagePayload,
+  messageSize,
+  messageType,
+  STORE_SIZE,
+  storeInit,
+} from '../guest/xenstore';
+import {
+  COUNTER_EVENTS,
   COUNTER_FRAMES_FREE,
   COUNTER_LOST,
   COUNTER_PARKED,
-  COUNTER_REQUESTS,
   COUNTER_SOCKETS,
+  COUNTER_UNKNOWN,
   EVENT_A,
   EVENT_B,
   EVENT_C,
@@ -46,13 +54,19 @@ import {
 } from '../wire/abi';
 import { EINVAL, ENOMEM } from '../wire/errno';
 import { PAGE_SHIFT, PAGE_SIZE } from '../wire/page';
+import { XS_WATCH_EVENT } from '../wire/xenstore';
 import { handleResponses } from './answers';
 import { deviceAdvance, deviceTimeout } from './device';
 import { DEVICE_SIZE, deviceInit } from './phases';
-import { FEATURES_SIZE, featuresInit } from './features';
-import { Frontend, frontend, FRONTEND_SIZE, frontendInit } from './frontend';
+import {
+  count,
+  COUNTERS_KEPT,
+  countersKept,
+  frontend,
+  FRONTEND_SIZE,
+  frontendInit,
+} from './frontend';
 import { handleMail, mailInit, takeMail } from './mail';
-import { PUBLISH_SIZE, publishInit } from './publish';
 import { handleData, pollMask } from './ready';
 import { keepDraining } from './release';
 import { REQUESTS_SIZE, requestsInit, requestsLost } from './requests';
@@ -76,14 +90,7 @@ import { nextTimeout, runTimers } from './timers';
 
 /** Bytes of all tables whose size is known beforehand. */
 const FIXED_SIZE: u32 =
-  EVENTS_SIZE +
-  STORE_SIZE +
-  XENBUS_SIZE +
-  FRONTEND_SIZE +
-  REQUESTS_SIZE +
-  FEATURES_SIZE +
-  PUBLISH_SIZE +
-  DEVICE_SIZE;
+  EVENTS_SIZE + STORE_SIZE + XENBUS_SIZE + FRONTEND_SIZE + REQUESTS_SIZE + DEVICE_SIZE;
 
 /** Result: frames left for rings, or -EINVAL, or -ENOMEM when the tables do not fit the arena. */
 export function init(config: usize): i32 {
@@ -101,8 +108,6 @@ export function init(config: usize): i32 {
   xenbusInit();
   frontendInit(config + INIT_FLAGS);
   requestsInit();
-  featuresInit();
-  publishInit();
   deviceInit();
   socketsInit(sockets);
   mailInit();
@@ -124,7 +129,7 @@ export function handleEvent(port: u32): void {
 
 function dispatch(port: u32): void {
   const owner = ownerOf(port);
-  frontend.handled += 1;
+  count(COUNTER_EVENTS);
   if (owner >= OWNER_SOCKETS) {
     const socket = socketAt(owner - OWNER_SOCKETS);
     if (socket.state == STATE_DRAINING) keepDraining(socket);
@@ -134,7 +139,7 @@ function dispatch(port: u32): void {
   } else if (owner == OWNER_STORE) {
     handleMail();
   } else {
-    frontend.unknown += 1;
+    count(COUNTER_UNKNOWN);
   }
 }
 
@@ -165,7 +170,9 @@ export function pollEvent(event: usize): u32 {
   for (let socket = takeList(LIST_READY); socket !== null; socket = takeList(LIST_READY)) {
     if (socket.ready != 0) return emitReady(event, socket);
   }
-  return takeMail(event) ? EVENT_STORE : emit(event, EVENT_NONE, 0, 0, 0, 0);
+  if (!takeMail()) return emit(event, EVENT_NONE, 0, 0, 0, 0);
+  const request = messageType() == XS_WATCH_EVENT ? 0 : messageId();
+  return emit(event, EVENT_STORE, request, <u32>messagePayload(), messageSize(), messageType());
 }
 
 /** One event of the socket; with more it goes to the end of the list again. */
@@ -197,8 +204,7 @@ function emit(event: usize, kind: u32, handle: u32, a: u32, b: u32, c: u32): u32
 
 /** Writes `struct counters`. */
 export function counters(at: usize): void {
-  const first = changetype<usize>(frontend) + offsetof<Frontend>('sent');
-  memory.copy(at + COUNTER_REQUESTS, first, COUNTER_LOST); // the same fields in the same order
+  memory.copy(at, countersKept(), COUNTERS_KEPT);
   store<u32>(at, requestsLost(), COUNTER_LOST);
   store<u32>(at, framesParked(), COUNTER_PARKED);
   store<u32>(at, framesFree(), COUNTER_FRAMES_FREE);

@@ -12,7 +12,6 @@ import {
   storeFlush,
   storeTake,
 } from '../guest/xenstore';
-import { EVENT_A, EVENT_B, EVENT_C, EVENT_HANDLE, EVENT_KIND, EVENT_STORE } from '../wire/abi';
 import { XS_WATCH_EVENT } from '../wire/xenstore';
 import { deviceAdvance, deviceLostStore, deviceReply, deviceWatch } from './device';
 
@@ -35,16 +34,11 @@ export function handleMail(): void {
   deviceAdvance();
 }
 
-/** Hands the held message over, for as long as it takes until the next poll_event. */
-export function takeMail(event: usize): bool {
-  if (!held) return false;
+/** Hands the held message over: it stands until the next handleMail. */
+export function takeMail(): bool {
+  const found = held;
   held = false;
-  store<u32>(event, EVENT_STORE, EVENT_KIND);
-  store<u32>(event, messageType() == XS_WATCH_EVENT ? 0 : messageId(), EVENT_HANDLE);
-  store<u32>(event, messagePayload(), EVENT_A);
-  store<u32>(event, messageSize(), EVENT_B);
-  store<u32>(event, messageType(), EVENT_C);
-  return true;
+  return found;
 }
 
 function ours(): bool {

@@ -21,8 +21,7 @@ import {
   XENBUS_STATE_INITIALISING,
   XENBUS_STATE_UNKNOWN,
 } from '../wire/xenbus';
-import { featuresBegin } from './features';
-import { become, frontendClosing, frontendDetach, refuse, v7 } from './frontend';
+import { become, frontendClosing, frontendDetach, refuse } from './frontend';
 
 export const PHASE_OFF: u32 = 0;
 export const PHASE_WATCH: u32 = 1; //        ask for news of our backend node
@@ -60,6 +59,10 @@ export class Device {
   afresh: bool; //        start again as soon as it is closed
   backendId: u32;
   deadline: u32; //       ms, of PHASE_CLOSING
+  part: u32; //           which question of a phase that asks several
+  maxOrder: u32; //       what PHASE_FEATURES has read: max-page-order,
+  features: u32; //       and FEATURE_* bits
+  transaction: u32; //    of PHASE_PUBLISH
 }
 
 export let device: Device = changetype<Device>(0);
@@ -103,8 +106,13 @@ export function wait(): void {
   if (state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT)
     device.leftover = false;
   if (state < XENBUS_STATE_INIT_WAIT || state > XENBUS_STATE_CONNECTED || device.leftover) return;
-  featuresBegin(v7());
-  device.phase = PHASE_FEATURES;
+  begin(PHASE_FEATURES);
+}
+
+/** Enters a phase that asks several questions. */
+export function begin(phase: u32): void {
+  device.phase = phase;
+  device.part = 0;
 }
 
 /** From a closed device to a new start: the backend must be seen to leave its old life first. */

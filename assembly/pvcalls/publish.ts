@@ -4,7 +4,6 @@
  *
  * A transaction that ran into another writer ends with EAGAIN and is done again from the start.
  */
-import { carve } from '../guest/arena';
 import {
   parseDecimal,
   NOT_A_NUMBER,
@@ -20,9 +19,10 @@ import { messageIsError, messagePayload, messageSize, messageType } from '../gue
 import { EIO } from '../wire/errno';
 import { XENBUS_STATE_INITIALISED } from '../wire/xenbus';
 import { XS_ERROR } from '../wire/xenstore';
-import { frontend, offeredRef } from './frontend';
+import { frontend, offeredRef, v7 } from './frontend';
+import { device } from './phases';
 
-const PART_START: u32 = 0;
+const PART_START: u32 = 0; // every phase begins with part 0
 const PART_REF: u32 = 1;
 const PART_PORT: u32 = 2;
 const PART_VERSION: u32 = 3;
@@ -33,31 +33,10 @@ const PART_UNDO: u32 = 6;
 /** "EAGA", the first four bytes of EAGAIN. */
 const TEXT_EAGAIN: u32 = 0x41474145;
 
-@unmanaged
-class Publication {
-  part: u32;
-  transaction: u32;
-  v7: bool;
-}
-
-let publication: Publication = changetype<Publication>(0);
-
-/** Bytes of tables, alignment included. */
-export const PUBLISH_SIZE: u32 = offsetof<Publication>() + 8;
-
-export function publishInit(): void {
-  publication = changetype<Publication>(carve(offsetof<Publication>()));
-}
-
-export function publishBegin(v7: bool): void {
-  publication.part = PART_START;
-  publication.v7 = v7;
-}
-
 /** The next request of the transaction: req_id or a negative errno. */
 export function publishAsk(): i32 {
-  const id = publication.transaction;
-  switch (publication.part) {
+  const id = device.transaction;
+  switch (device.part) {
     case PART_START:
       return transactionStart();
     case PART_REF:
@@ -69,31 +48,31 @@ export function publishAsk(): i32 {
     case PART_STATE:
       return writeState(id, XENBUS_STATE_INITIALISED);
   }
-  return transactionEnd(id, publication.part == PART_END);
+  return transactionEnd(id, device.part == PART_END);
 }
 
 /** Takes the answer. Result: 1 when published, 0 to go on, -EIO when xenstored refuses. */
 export function publishTake(): i32 {
   const failed = messageType() == XS_ERROR;
-  const part = publication.part;
-  publication.part = part + 1;
+  const part = device.part;
+  device.part = part + 1;
   if (part == PART_START) {
     // The id ends with a NUL, as every string that xenstored makes up itself.
     const end = messageSize() - 1;
     const ends = load<u8>(messagePayload() + end) == 0;
     const id = ends ? parseDecimal(messagePayload(), end) : NOT_A_NUMBER;
     if (failed || id == NOT_A_NUMBER || id == 0) return -EIO;
-    publication.transaction = id;
+    device.transaction = id;
   } else if (part == PART_END) {
     if (!failed) return 1;
     if (!messageIsError(TEXT_EAGAIN)) return -EIO;
-    publication.part = PART_START;
+    device.part = PART_START;
   } else if (part == PART_UNDO) {
     return -EIO;
   } else if (failed) {
-    publication.part = PART_UNDO;
-  } else if (part == PART_PORT && publication.v7) {
-    publication.part = PART_STATE;
+    device.part = PART_UNDO;
+  } else if (part == PART_PORT && v7()) {
+    device.part = PART_STATE;
   }
   return 0;
 }

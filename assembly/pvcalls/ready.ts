@@ -3,21 +3,21 @@
  * never a queue, so that nothing can overflow and news of the same kind is told once.
  */
 import { loadInError, loadOutError, readable, BAD, writable } from '../ring/byte-ring';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../wire/abi';
+import { COUNTER_SPURIOUS, POLLERR, POLLHUP, POLLIN, POLLOUT } from '../wire/abi';
 import { FAULT_IN_ERROR, FAULT_IN_PROD, FAULT_OUT_CONS, FAULT_OUT_ERROR } from '../wire/abi';
 import { ENOTCONN } from '../wire/errno';
 import { loadIndex } from '../ring/order';
 import { distance } from '../ring/serial';
 import { IN_ERROR, IN_PROD, OUT_CONS, OUT_ERROR } from '../wire/data-ring';
-import { fail, frontend } from './frontend';
+import { count, fail } from './frontend';
 import {
   enlist,
   LIST_READY,
   OP_NONE,
+  partnerOf,
   READY_DATA,
   READY_DONE,
   Socket,
-  socketAt,
   STATE_CONNECTED,
   STATE_LISTENING,
 } from './sockets';
@@ -73,7 +73,7 @@ export function pollMask(socket: Socket): u32 {
 /** Whether accept() would not answer EAGAIN. */
 export function acceptable(socket: Socket): bool {
   if (socket.pollReady || socket.acceptError != 0) return true;
-  return socket.partner != 0 && socketAt(socket.partner - 1).state == STATE_CONNECTED;
+  return socket.partner != 0 && partnerOf(socket).state == STATE_CONNECTED;
 }
 
 /** The event channel of a data ring fired. */
@@ -83,5 +83,5 @@ export function handleData(socket: Socket): void {
     socket.armed &= ~(<u8>mask);
     if (mask != 0) return ready(socket, READY_DATA);
   }
-  frontend.spurious += 1;
+  count(COUNTER_SPURIOUS);
 }

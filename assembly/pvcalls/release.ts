@@ -20,6 +20,7 @@ import {
   LIST_RELEASE,
   LIST_TIMED,
   OP_NONE,
+  partnerOf,
   READY_CLOSED,
   READY_DATA,
   Socket,
@@ -80,7 +81,7 @@ export function released(socket: Socket, ret: i32): void {
   if (socket.inFlight != 0) orphanRequests(indexOf(socket));
   socket.inFlight = 0;
   if (socket.partner != 0) {
-    const partner = socketAt(socket.partner - 1);
+    const partner = partnerOf(socket);
     socket.partner = 0;
     forget(partner);
   }

@@ -6,6 +6,7 @@
  * that was given up (deadline, socket gone) stays a zombie, because the ring slot it holds is not
  * free either. An entry whose socket is gone is lost until the backend answers after all.
  */
+import { PVCALLS_ACCEPT, PVCALLS_CONNECT } from '../wire/pvcalls';
 import { RING_SIZE } from '../wire/ring';
 import { carve } from '../guest/arena';
 
@@ -24,16 +25,19 @@ export class Request {
 @unmanaged
 class Requests {
   entries: usize;
-  count: u32; //        in flight
-  passive: u32; //      of those ACCEPT and POLL
-  slow: u32; //         of those CONNECT
-  lost: u32; //         of those without an owner
+  passive: u32; //      in flight: ACCEPT and POLL
+  slow: u32; //         CONNECT
+  lost: u32; //         without an owner
+  free: u32; //         a bit per entry: there are as many as the ring has slots
   generation: u32;
 }
 
 let requests: Requests = changetype<Requests>(0);
 
 const SLOT_BITS: u32 = 5;
+const ALL: u32 = 0xffffffff;
+
+if (1 << SLOT_BITS != RING_SIZE || RING_SIZE != 32) ERROR('a bit per entry');
 
 /** Bytes of tables, alignment included. */
 export const REQUESTS_SIZE: u32 = offsetof<Requests>() + RING_SIZE * offsetof<Request>() + 8;
@@ -41,15 +45,12 @@ export const REQUESTS_SIZE: u32 = offsetof<Requests>() + RING_SIZE * offsetof<Re
 export function requestsInit(): void {
   requests = changetype<Requests>(carve(offsetof<Requests>()));
   requests.entries = carve(RING_SIZE * offsetof<Request>());
+  requests.free = ALL;
   requests.generation = 1;
 }
 
 export function requestAt(slot: u32): Request {
   return changetype<Request>(requests.entries + slot * offsetof<Request>());
-}
-
-export function requestsInFlight(): u32 {
-  return requests.count;
 }
 
 export function requestsPassive(): u32 {
@@ -66,8 +67,8 @@ export function requestsLost(): u32 {
 
 /** Takes an entry; the caller has seen that one is free. Every request has a new generation. */
 export function takeRequest(command: u32, owner: u32, id: u32): Request {
-  let slot: u32 = 0;
-  while (requestAt(slot).reqId != 0) slot += 1;
+  const slot = ctz(requests.free);
+  requests.free &= requests.free - 1;
   const request = requestAt(slot);
   requests.generation = (requests.generation + 1) & ((1 << (32 - SLOT_BITS)) - 1) || 1;
   request.reqId = (requests.generation << SLOT_BITS) | slot;
@@ -75,7 +76,7 @@ export function takeRequest(command: u32, owner: u32, id: u32): Request {
   request.owner = <u16>owner;
   request.command = <u8>command;
   request.timed = false;
-  requests.count += 1;
+  countLong(command, 1);
   return request;
 }
 
@@ -87,14 +88,20 @@ export function requestOf(reqId: u32): Request | null {
 
 export function giveRequest(request: Request): void {
   if (request.owner == NO_OWNER) requests.lost -= 1;
+  requests.free |= 1 << (request.reqId & (RING_SIZE - 1));
   request.reqId = 0;
-  requests.count -= 1;
+  countLong(request.command, -1);
 }
 
-/** Counts a request among those that may keep a slot for long. */
-export function countLong(passive: i32, slow: i32): void {
-  requests.passive += passive;
-  requests.slow += slow;
+/** Counts a request among those that may keep a slot for long, or no more. */
+function countLong(command: u32, step: i32): void {
+  if (isPassive(command)) requests.passive += step;
+  else if (command == PVCALLS_CONNECT) requests.slow += step;
+}
+
+/** ACCEPT or POLL: it may never be answered. */
+export function isPassive(command: u32): bool {
+  return command >= PVCALLS_ACCEPT;
 }
 
 /** Cuts the requests of a socket that is going away loose from it. */
@@ -111,7 +118,7 @@ export function orphanRequests(owner: u32): void {
 /** Forgets everything: the ring itself is gone. */
 export function dropRequests(): void {
   memory.fill(requests.entries, 0, RING_SIZE * offsetof<Request>());
-  requests.count = 0;
+  requests.free = ALL;
   requests.passive = 0;
   requests.slow = 0;
   requests.lost = 0;

@@ -6,11 +6,11 @@
  * What the indexes page says of order and references is written once and never read back: they are
  * derived from the socket and the arena's own table. Spec: pvcalls, "Data ring interface".
  */
-import { endAccess, grantFrames, refOf, releaseFrames, takeFrames } from '../guest/arena';
-import { closePort, openPort, OWNER_SOCKETS, setOwner } from '../guest/events';
+import { endAccess, refOf, releaseFrames, takeFrames } from '../guest/arena';
+import { closePort, OWNER_SOCKETS, setOwner } from '../guest/events';
+import { offerFrames } from '../guest/offer';
 import { ByteRing, byteRingInit } from '../ring/byte-ring';
 import { storeIndex } from '../ring/order';
-import { ENOBUFS } from '../wire/errno';
 import { PAGE_SIZE } from '../wire/page';
 import { V1_REF, V1_RING_ORDER, V7_REF, V7_RING_ORDER } from '../wire/data-ring';
 import {
@@ -68,19 +68,13 @@ function dropWarm(): bool {
 function makeRing(socket: Socket, order: u32, backend: u32): i32 {
   const count: u32 = (1 << order) + 1;
   const page = takeFrames(count);
-  if (page == 0) return -ENOBUFS;
-  memory.fill(page, 0, count * PAGE_SIZE); // the backend reads what an earlier life left here
-  let result = grantFrames(backend, page, count);
-  if (result >= 0) result = openPort(backend, OWNER_SOCKETS + indexOf(socket));
-  if (result < 0) {
-    releaseFrames(page, count);
-    return result;
-  }
+  const port = offerFrames(page, count, backend, OWNER_SOCKETS + indexOf(socket));
+  if (port < 0) return port;
   socket.page = page;
   socket.data = page + PAGE_SIZE;
   socket.order = order;
   socket.ref = refOf(page);
-  socket.port = <u32>result;
+  socket.port = <u32>port;
   return 0;
 }
 

@@ -22,8 +22,8 @@ export const STATE_CONNECTED: u32 = 3;
 export const STATE_BINDING: u32 = 4;
 export const STATE_BOUND: u32 = 5;
 export const STATE_LISTENING: u32 = 6;
-export const STATE_RESERVED: u32 = 7; //     offered to the backend with ACCEPT, not yet a socket
-export const STATE_DRAINING: u32 = 8; //     close() waits for the backend to take our bytes
+export const STATE_DRAINING: u32 = 7; //     close() waits for the backend to take our bytes
+export const STATE_RESERVED: u32 = 8; //     offered to the backend with ACCEPT, not yet a socket
 export const STATE_RELEASING: u32 = 9; //    RELEASE wanted or sent
 
 /** Lists; a socket can be in several. The first four wait for a command slot, in this order. */
@@ -98,8 +98,10 @@ class Table {
   count: u32;
   used: u32;
   freeHead: u32; //       list of free entries, through `partner`
-  heads: usize; //        u16 head and u16 tail per list
 }
+
+const HEAD: u32 = offsetof<Table>();
+const TAIL: u32 = HEAD + 2;
 
 let table: Table = changetype<Table>(0);
 
@@ -109,11 +111,10 @@ export function socketsSize(count: u32): u32 {
 }
 
 export function socketsInit(count: u32): void {
-  table = changetype<Table>(carve(offsetof<Table>()));
-  table.heads = carve(LISTS << 2);
+  table = changetype<Table>(carve(offsetof<Table>() + (LISTS << 2)));
   table.entries = carve(count * STRIDE);
   table.count = count;
-  memory.fill(table.heads, 0xff, LISTS << 2);
+  memory.fill(listAt(0) + HEAD, 0xff, LISTS << 2);
   table.freeHead = NO_SOCKET;
   for (let i = count; i-- > 0;) {
     socketAt(i).generation = 1;
@@ -138,12 +139,20 @@ export function handleOf(socket: Socket): u32 {
   return (socket.generation << INDEX_BITS) | indexOf(socket);
 }
 
-/** The socket of a handle that is in use, or null. */
-export function socketOf(handle: u32): Socket | null {
+/** The entry that a listener has offered with ACCEPT; there is one. */
+export function partnerOf(listener: Socket): Socket {
+  return socketAt(<u32>listener.partner - 1);
+}
+
+/** The socket of a handle, if it is in a state before `limit`; STATE_DRAINING: and not closed. */
+export function socketOf(handle: u32, limit: u32): Socket | null {
   const index = handle & INDEX_MASK;
   if (index >= table.count) return null;
   const socket = socketAt(index);
-  if (socket.state == STATE_FREE || handle >> INDEX_BITS != socket.generation) return null;
+  const state = <u32>socket.state;
+  if (state == STATE_FREE || state >= limit || handle >> INDEX_BITS != socket.generation) {
+    return null;
+  }
   return socket;
 }
 
@@ -184,6 +193,11 @@ function pushFree(index: u32): void {
   table.freeHead = index;
 }
 
+/** u16 head and u16 tail of a list stand at HEAD and TAIL from here: after Table, by list. */
+function listAt(list: u32): usize {
+  return changetype<usize>(table) + (list << 2);
+}
+
 function nextSlot(index: u32, list: u32): usize {
   return table.entries + index * STRIDE + offsetof<Socket>('next0') + (list << 1);
 }
@@ -193,29 +207,29 @@ export function enlist(socket: Socket, list: u32): void {
   if ((<u32>socket.linked) & bit(list)) return;
   socket.linked |= <u8>bit(list);
   const index = indexOf(socket);
-  const head = table.heads + (list << 2);
-  const tail = <u32>load<u16>(head, 2);
+  const ends = listAt(list);
+  const tail = <u32>load<u16>(ends, TAIL);
   store<u16>(nextSlot(index, list), <u16>NO_SOCKET);
-  if (tail == NO_SOCKET) store<u16>(head, <u16>index);
+  if (tail == NO_SOCKET) store<u16>(ends, <u16>index, HEAD);
   else store<u16>(nextSlot(tail, list), <u16>index);
-  store<u16>(head, <u16>index, 2);
+  store<u16>(ends, <u16>index, TAIL);
 }
 
 /** The first of a list, left in it; null when empty. */
 export function peekList(list: u32): Socket | null {
-  const index = <u32>load<u16>(table.heads + (list << 2));
+  const index = <u32>load<u16>(listAt(list), HEAD);
   return index == NO_SOCKET ? null : socketAt(index);
 }
 
 /** Takes the first out of a list; null when empty. */
 export function takeList(list: u32): Socket | null {
-  const head = table.heads + (list << 2);
-  const index = <u32>load<u16>(head);
+  const ends = listAt(list);
+  const index = <u32>load<u16>(ends, HEAD);
   if (index == NO_SOCKET) return null;
   const socket = socketAt(index);
   socket.linked &= ~(<u8>bit(list));
   const next = load<u16>(nextSlot(index, list));
-  store<u16>(head, next);
-  if (next == <u16>NO_SOCKET) store<u16>(head, <u16>NO_SOCKET, 2);
+  store<u16>(ends, next, HEAD);
+  if (next == <u16>NO_SOCKET) store<u16>(ends, <u16>NO_SOCKET, TAIL);
   return socket;
 }

@@ -22,13 +22,13 @@ import { consumeIn, copyIn, copyOut, inAddress, outAddress, publishOut } from '.
 import { distance } from '../ring/serial';
 import { notify } from './frontend';
 import { look } from './ready';
-import { Socket, socketOf, STATE_CONNECTED, STATE_RESERVED } from './sockets';
+import { Socket, socketOf, STATE_CONNECTED, STATE_DRAINING } from './sockets';
 
 /** A connected socket, with what it may do now in `allowed`; or null and the errno in `allowed`. */
 function connected(handle: u32): Socket | null {
-  const socket = socketOf(handle);
+  const socket = socketOf(handle, STATE_DRAINING);
   allowed = -EBADF;
-  if (socket === null || socket.state >= STATE_RESERVED) return null;
+  if (socket === null) return null;
   allowed = -ENOTCONN;
   return socket.state == STATE_CONNECTED ? socket : null;
 }
@@ -91,26 +91,28 @@ export function sendv(handle: u32, spans: usize, spanCount: u32): i32 {
   if (spanCount > SPANS_MAX) return -EINVAL;
   const socket = sender(handle);
   if (socket === null) return allowed;
-  let done: u32 = 0;
-  for (let at = spans; at < spans + spanCount * SPAN_SIZE; at += SPAN_SIZE) {
-    const count = min(load<u32>(at, SPAN_BYTES), <u32>allowed - done);
-    copyIn(socket, load<u32>(at, SPAN_ADDRESS), count, done);
-    done += count;
-  }
-  return publish(socket, done);
+  return publish(socket, copySpans(socket, spans, spanCount, true));
 }
 
 export function recvv(handle: u32, spans: usize, spanCount: u32, flags: u32): i32 {
   if (spanCount > SPANS_MAX) return -EINVAL;
   const socket = receiver(handle);
   if (socket === null) return allowed;
+  const done = copySpans(socket, spans, spanCount, false);
+  return flags & MSG_PEEK ? <i32>done : consume(socket, done);
+}
+
+/** Copies up to `allowed` bytes between the ring and the spans. Result: how many. */
+function copySpans(socket: Socket, spans: usize, spanCount: u32, into: bool): u32 {
   let done: u32 = 0;
   for (let at = spans; at < spans + spanCount * SPAN_SIZE; at += SPAN_SIZE) {
+    const address = load<u32>(at, SPAN_ADDRESS);
     const count = min(load<u32>(at, SPAN_BYTES), <u32>allowed - done);
-    copyOut(socket, load<u32>(at, SPAN_ADDRESS), count, done);
+    if (into) copyIn(socket, address, count, done);
+    else copyOut(socket, address, count, done);
     done += count;
   }
-  return flags & MSG_PEEK ? <i32>done : consume(socket, done);
+  return done;
 }
 
 /** Where the next bytes may be written, as two spans, the second often empty. Result: their sum. */

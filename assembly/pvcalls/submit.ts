@@ -5,7 +5,7 @@
  */
 import { ringOutstanding, ringPush, ringPut } from '../ring/shared-ring';
 import { framesPlenty } from '../guest/arena';
-import { DEVICE_CONNECTED, INIT_REUSE } from '../wire/abi';
+import { COUNTER_REQUESTS, DEVICE_CONNECTED, INIT_REUSE } from '../wire/abi';
 import { AF_INET, SOCK_STREAM } from '../wire/inet';
 import {
   PVCALLS_ACCEPT,
@@ -26,8 +26,8 @@ import {
   encodeRelease,
   encodeSocket,
 } from './commands';
-import { commands, frontend, notify } from './frontend';
-import { countLong, requestsPassive, requestsSlow, takeRequest } from './requests';
+import { commands, count, frontend, notify } from './frontend';
+import { isPassive, requestsPassive, requestsSlow, takeRequest } from './requests';
 import {
   bit,
   enlist,
@@ -38,15 +38,15 @@ import {
   LIST_PASSIVE,
   LIST_RELEASE,
   OP_NONE,
+  partnerOf,
   peekList,
   READY_CLOSED,
   Socket,
-  socketAt,
   STATE_CONNECTING,
+  STATE_DRAINING,
   STATE_FREE,
   STATE_LISTENING,
   STATE_RELEASING,
-  STATE_RESERVED,
   takeList,
 } from './sockets';
 
@@ -90,7 +90,7 @@ function submit(socket: Socket, list: u32): void {
   if (list == LIST_RELEASE) {
     const closed = (socket.ready & (<u8>READY_CLOSED)) != 0; // it is over, but not yet told
     if (state == STATE_RELEASING && !closed) send(socket, PVCALLS_RELEASE);
-  } else if (state == STATE_FREE || state >= STATE_RESERVED || socket.error != 0) {
+  } else if (state == STATE_FREE || state >= STATE_DRAINING || socket.error != 0) {
     return;
   } else if (list == LIST_CONTROL) {
     if (!socket.connectable) send(socket, PVCALLS_SOCKET);
@@ -104,10 +104,8 @@ function submit(socket: Socket, list: u32): void {
 }
 
 function send(socket: Socket, command: u32): void {
-  const passive = command == PVCALLS_ACCEPT || command == PVCALLS_POLL;
   const request = takeRequest(command, indexOf(socket), handleOf(socket));
-  countLong(passive ? 1 : 0, command == PVCALLS_CONNECT ? 1 : 0);
-  if (frontend.commandTimeoutMs != 0 && !passive) {
+  if (frontend.commandTimeoutMs != 0 && !isPassive(command)) {
     request.timed = true;
     request.deadline = frontend.now + frontend.commandTimeoutMs;
   }
@@ -115,7 +113,7 @@ function send(socket: Socket, command: u32): void {
   encodeBody(frontend.scratch, socket, command);
   ringPut(commands, frontend.scratch);
   socket.inFlight |= <u8>bit(command);
-  frontend.sent += 1;
+  count(COUNTER_REQUESTS);
 }
 
 function encodeBody(at: usize, socket: Socket, command: u32): void {
@@ -138,7 +136,7 @@ function encodeBody(at: usize, socket: Socket, command: u32): void {
       encodeListen(at, socket.backlog);
       break;
     case PVCALLS_ACCEPT: {
-      const fresh = socketAt(socket.partner - 1);
+      const fresh = partnerOf(socket);
       encodeAccept(at, handleOf(fresh), fresh.ref, fresh.port);
       break;
     }

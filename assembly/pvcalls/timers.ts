@@ -29,7 +29,6 @@ import {
   STATE_FREE,
   STATE_LISTENING,
   STATE_RELEASING,
-  STATE_RESERVED,
   takeList,
 } from './sockets';
 
@@ -121,7 +120,7 @@ function timeOut(socket: Socket): void {
   const state = <u32>socket.state;
   if (state == STATE_RELEASING) {
     if (!(socket.ready & (<u8>READY_CLOSED))) released(socket, -ETIMEDOUT);
-  } else if (state == STATE_FREE || state >= STATE_RESERVED || socket.error != 0) {
+  } else if (state == STATE_FREE || state >= STATE_DRAINING || socket.error != 0) {
     return;
   } else if (socket.op != OP_NONE || !socket.connectable) {
     socket.error = -ETIMEDOUT;

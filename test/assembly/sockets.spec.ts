@@ -44,7 +44,7 @@ function takeOne(): Socket {
 }
 
 function isKnown(handle: u32): bool {
-  return socketOf(handle) !== null;
+  return socketOf(handle, 0xff) !== null;
 }
 
 /** Takes a whole list. Result: the entries as digits, first first. */
