@@ -15,6 +15,7 @@ import { Dispatcher } from './dispatcher.js';
 import { GrantMapper } from './grants.js';
 import type { Guest, Quotas } from './guest.js';
 import { isErrno, type DomainView, type MachineView } from './machine-view.js';
+import { PatientPort } from './patient-port.js';
 import type { PolicyCall } from './policy.js';
 import { encodeResponse, Request } from './requests.js';
 import type { Rules } from './rules.js';
@@ -58,6 +59,9 @@ export class Connection implements Guest {
   /** Of sockets that were released. */
   private readonly past = newRingCount();
   private readonly dispatcher: Dispatcher;
+  /** Requests, ever, and as it was at the last event. */
+  private taken = 0;
+  private takenBefore = 0;
   private running = false;
   private blocked = false;
   private closed = false;
@@ -66,7 +70,7 @@ export class Connection implements Guest {
     private readonly options: ConnectionOptions,
     private readonly grants: GrantMapper,
     private readonly frame: number,
-    private readonly port: number,
+    private readonly port: PatientPort,
     private readonly ring: CommandRing,
   ) {
     this.domid = options.domid;
@@ -74,7 +78,14 @@ export class Connection implements Guest {
     this.quotas = options.quotas;
     this.keepsReused = options.keepsReused;
     this.layer = options.layer;
-    this.channels = new Channels(options.domain, options.domid, grants, options.ringRules);
+    this.channels = new Channels(
+      options.domain,
+      options.machine.scheduler,
+      options.quotas.sockets,
+      options.domid,
+      grants,
+      options.ringRules,
+    );
     this.channels.closed = (channel) => addRingCount(this.past, channel.counts);
     this.dispatcher = new Dispatcher(this, options.decide);
   }
@@ -96,11 +107,9 @@ export class Connection implements Guest {
       return `cannot bind port ${port}: result ${local}`;
     }
     const ring = new CommandRing(machine.memory.buffer, frame);
-    const connection = new Connection(options, grants, frame, local, ring);
-    domain.events.on(local, () => {
-      connection.notifications.received += 1;
-      connection.run();
-    });
+    const patient = new PatientPort(domain, machine.scheduler, local);
+    const connection = new Connection(options, grants, frame, patient, ring);
+    patient.listen(() => connection.handleEvent());
     return connection;
   }
 
@@ -149,8 +158,16 @@ export class Connection implements Guest {
     this.closed = true;
     this.dispatcher.closeAll();
     this.grants.unmap(this.frame);
-    this.options.domain.events.off(this.port);
-    this.options.domain.hypercalls.evtchn_close(this.port);
+    this.port.close();
+  }
+
+  /** Result: whether requests were taken since the last event, by this one or meanwhile. */
+  private handleEvent(): boolean {
+    this.notifications.received += 1;
+    this.run();
+    const before = this.takenBefore;
+    this.takenBefore = this.taken;
+    return this.taken !== before;
   }
 
   private run(): void {
@@ -174,6 +191,7 @@ export class Connection implements Guest {
       const slot = this.ring.take();
       if (slot === 'overflow') return 'req_prod is further ahead than the command ring holds';
       if (slot !== undefined) {
+        this.taken += 1;
         this.dispatcher.handle(new Request(slot, this.options.machine.scheduler.now()));
       } else if (!this.ring.finalCheck()) {
         return undefined;
@@ -189,6 +207,6 @@ export class Connection implements Guest {
   private publish(): void {
     if (!this.ring.publish()) return;
     this.notifications.sent += 1;
-    this.options.domain.hypercalls.evtchn_send(this.port);
+    this.port.send();
   }
 }

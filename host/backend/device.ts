@@ -39,6 +39,7 @@ export interface DeviceInfo {
   readonly notifications: { readonly sent: number; readonly received: number };
   /** All data rings of this connection together, released ones too. */
   readonly rings: RingCount;
+  /** The first 32. */
   readonly faults: readonly string[];
 }
 
@@ -116,8 +117,12 @@ export class Device {
     }
   }
 
-  fault(reason: string, id?: bigint): void {
-    if (this.faults.length < FAULTS_KEPT) this.faults.push(reason);
+  /** Kept and reported, up to a limit: no guest fills the logs of the host. */
+  fault(text: string, id?: bigint): void {
+    const last = this.faults.length === FAULTS_KEPT - 1;
+    if (this.faults.length === FAULTS_KEPT) return;
+    const reason = last ? `${text}; more of this device are not reported` : text;
+    this.faults.push(reason);
     const { devid } = this;
     const fault = { domid: this.options.domid, devid, reason };
     this.reportFault(id === undefined ? fault : { ...fault, id });

@@ -20,6 +20,7 @@ export interface DomainView {
     | 'evtchn_bind_interdomain'
     | 'evtchn_send'
     | 'evtchn_close'
+    | 'evtchn_mask'
     | 'evtchn_unmask'
   >;
   readonly events: {

@@ -24,6 +24,9 @@ import type { InetAddress, Listener, PendingStream } from './socket-layer.js';
 import type { Binding, Passive, Socket } from './sockets.js';
 
 export class PassiveSockets {
+  /** ACCEPT and POLL requests that wait, on all sockets. */
+  private waiting = 0;
+
   constructor(
     private readonly guest: Guest,
     private readonly active: ActiveSockets,
@@ -75,6 +78,7 @@ export class PassiveSockets {
     const refusal = this.waiterRefusal(state);
     if (refusal !== 0) return guest.answer(request, refusal);
     state.accepts.push(request);
+    this.waiting += 1;
     this.serve(state);
   }
 
@@ -86,6 +90,7 @@ export class PassiveSockets {
     const refusal = this.waiterRefusal(state);
     if (refusal !== 0) return guest.answer(request, refusal);
     state.polls.push(request);
+    this.waiting += 1;
     this.serve(state);
   }
 
@@ -99,6 +104,7 @@ export class PassiveSockets {
   release(state: Passive): void {
     state.listener.close();
     const waiting = [...state.accepts.splice(0), ...state.polls.splice(0)];
+    this.waiting -= waiting.length;
     state.pending.length = 0;
     if (!this.guest.rules.answersWaiters) return;
     for (const request of waiting) this.guest.answer(request, -EBADF);
@@ -114,7 +120,7 @@ export class PassiveSockets {
     } else if (sockets.count >= quotas.sockets) {
       return -EMFILE;
     }
-    return sockets.passives() < quotas.passiveSockets ? 0 : -EMFILE;
+    return sockets.passives < quotas.passiveSockets ? 0 : -EMFILE;
   }
 
   private bound(socket: Socket, request: Request, result: Listener | number): void {
@@ -154,6 +160,7 @@ export class PassiveSockets {
     const { guest } = this;
     while (state.pending.length > 0 && state.accepts.length > 0) {
       const request = state.accepts.shift()!;
+      this.waiting -= 1;
       const start = this.active.adopt(request, state.pending[0]!);
       if (typeof start === 'number') {
         guest.answer(request, start); // the connection waits for the next ACCEPT
@@ -164,6 +171,7 @@ export class PassiveSockets {
       start();
     }
     if (state.pending.length === 0) return;
+    this.waiting -= state.polls.length;
     for (const request of state.polls.splice(0)) guest.answer(request, 0);
   }
 
@@ -180,13 +188,9 @@ export class PassiveSockets {
   }
 
   private waiterRefusal(state: Passive): number {
-    const { rules, quotas, sockets } = this.guest;
+    const { rules, quotas } = this.guest;
     const busy = state.accepts.length + state.polls.length > 0;
     if (busy && !rules.queuesWaiters) return -EINTR;
-    let waiting = 0;
-    for (const { state: other } of sockets) {
-      if (other.kind === 'passive') waiting += other.accepts.length + other.polls.length;
-    }
-    return waiting < quotas.waiting ? 0 : -ENOBUFS;
+    return this.waiting < quotas.waiting ? 0 : -ENOBUFS;
   }
 }

@@ -43,6 +43,8 @@ export class Pump implements StreamSink {
   private inDone = false;
   private outDone = false;
   private closed = false;
+  private moved = 0; // bytes, both ways, at the last event
+  private open = Infinity; // see hadReason
 
   constructor(
     private readonly ring: DataRing,
@@ -61,8 +63,8 @@ export class Pump implements StreamSink {
     this.sendMore();
   }
 
-  /** The guest notified; maybe for nothing. */
-  handleEvent(): void {
+  /** The guest notified. Result: false when it was for nothing. */
+  handleEvent(): boolean {
     this.counts.notificationsReceived += 1;
     this.filled = false;
     if (this.stalled && this.free() > 0) {
@@ -70,6 +72,7 @@ export class Pump implements StreamSink {
       this.stream?.resume();
     }
     this.sendMore();
+    return this.hadReason();
   }
 
   /** Bytes that the guest has not read, or that the kernel has not taken. */
@@ -141,6 +144,22 @@ export class Pump implements StreamSink {
     this.inDone = true;
     this.ring.store(wire.IN_ERROR, error === 0 ? -ENOTCONN : error);
     this.hooks.notify();
+  }
+
+  /**
+   * Whether bytes have moved since the last event, or the guest has read or published some that are
+   * for later. `open` is what it can still read or publish without us: it only shrinks meanwhile,
+   * whatever the guest writes into its indices, so nobody has a reason for ever.
+   */
+  private hadReason(): boolean {
+    const moved = this.counts.bytesIn + this.counts.bytesOut;
+    const unread = (this.inProd - this.ring.load(wire.IN_CONS)) >>> 0;
+    const published = (this.ring.load(wire.OUT_PROD) - this.outCons) >>> 0;
+    const open = Math.max(unread + this.ring.size - published, 0);
+    if (moved === this.moved && open >= this.open) return false;
+    this.moved = moved;
+    this.open = open;
+    return true;
   }
 
   /** Free bytes of `in`; 0 also when no more may be written. */

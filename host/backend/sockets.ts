@@ -48,15 +48,32 @@ export interface Passive {
 
 export type SocketState = { readonly kind: 'created' } | Connecting | Active | Binding | Passive;
 
-export interface Socket {
-  readonly id: bigint;
-  state: SocketState;
+const isPassive = ({ kind }: SocketState): boolean => kind === 'passive' || kind === 'binding';
+
+export class Socket {
+  private current: SocketState = { kind: 'created' };
+
+  constructor(
+    readonly id: bigint,
+    private readonly table: SocketTable,
+  ) {}
+
+  get state(): SocketState {
+    return this.current;
+  }
+
+  set state(next: SocketState) {
+    this.table.passives += Number(isPassive(next)) - Number(isPassive(this.current));
+    this.current = next;
+  }
 }
 
 export class SocketTable {
   private readonly sockets = new Map<bigint, Socket[]>();
   /** Sockets of any state. */
   count = 0;
+  /** Those with an address of the host, or soon. */
+  passives = 0;
 
   /** The first socket that got this id; only `linux` mode has several. */
   get(id: bigint): Socket | undefined {
@@ -64,7 +81,8 @@ export class SocketTable {
   }
 
   add(id: bigint, state: SocketState): Socket {
-    const socket: Socket = { id, state };
+    const socket = new Socket(id, this);
+    socket.state = state;
     const same = this.sockets.get(id);
     if (same === undefined) this.sockets.set(id, [socket]);
     else same.push(socket);
@@ -83,13 +101,5 @@ export class SocketTable {
 
   *[Symbol.iterator](): IterableIterator<Socket> {
     for (const same of [...this.sockets.values()]) yield* [...same];
-  }
-
-  passives(): number {
-    let passives = 0;
-    for (const { state } of this) {
-      if (state.kind === 'passive' || state.kind === 'binding') passives += 1;
-    }
-    return passives;
   }
 }

@@ -14,6 +14,8 @@ import * as xenbus from '../../assembly/wire/xenbus.js';
 import type { RingLayout } from './data-ring.js';
 import type { StoreView } from './machine-view.js';
 
+const SHOWN_MAX = 16; // characters
+
 export interface Features {
   readonly layout: RingLayout;
   readonly maxOrder: number;
@@ -163,7 +165,7 @@ export class XenbusDevice {
     if (this.features.layout === 'v1') {
       const version = this.read(this.frontendPath, 'version');
       if (version !== '1') {
-        return this.fail(`the frontend's version is ${version ?? 'absent'}; this backend speaks 1`);
+        return this.fail(`the frontend's version is ${show(version)}; this backend speaks 1`);
       }
     }
     const ringRef = this.readNumber('ring-ref');
@@ -187,7 +189,8 @@ export class XenbusDevice {
   }
 
   private frontendState(): number {
-    return this.readNumber('state') ?? xenbus.XENBUS_STATE_UNKNOWN;
+    const state = this.readNumber('state') ?? xenbus.XENBUS_STATE_UNKNOWN;
+    return state <= xenbus.XENBUS_STATE_RECONFIGURED ? state : xenbus.XENBUS_STATE_UNKNOWN;
   }
 
   private readNumber(node: string): number | undefined {
@@ -215,6 +218,11 @@ export class XenbusDevice {
     if (this.read(this.backendPath, 'frontend') === undefined) return;
     this.store.write(`${this.backendPath}/${node}`, value);
   }
+}
+
+/** What a guest wrote, fit for a line of a log. */
+function show(text: string | undefined): string {
+  return text === undefined ? 'absent' : JSON.stringify(text.slice(0, SHOWN_MAX));
 }
 
 function isOver(state: number): boolean {
