@@ -5,6 +5,7 @@
  * neither the hypervisor's tables nor the host's sockets hold anything that was left behind.
  */
 import { PAGE_SHIFT, PAGE_SIZE } from '../../../assembly/wire/page.js';
+import * as info from '../../../assembly/wire/shared-info.js';
 import {
   createBackend,
   type Backend,
@@ -20,6 +21,7 @@ import { until } from './until.js';
 const UNTOUCHED = new Uint8Array(PAGE_SIZE).fill(0xa5);
 /** What the machine writes when the last grant of a frame ends. */
 const POISON = new Uint8Array(PAGE_SIZE).fill(0xdb);
+const MASK_SIZE = info.EVTCHN_2L_NR_CHANNELS / 8; // bytes
 const ANSWER_MS = 2000; // the neighbour is answered by then, whatever happens
 
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -126,13 +128,24 @@ export interface HostileWorld {
 const openSockets = (): number =>
   process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length;
 
+/** Whoever binds a port next in domain 0 finds it as it was. */
+function assertUnmasked({ memory }: Machine, { sharedInfo }: Domain): void {
+  const mask = new Uint8Array(memory.buffer, sharedInfo + info.ARM64_EVTCHN_MASK, MASK_SIZE);
+  if (mask.some((byte) => byte !== 0)) throw new Error('a port of domain 0 is still masked');
+}
+
 export async function withHostile(
   test: (world: HostileWorld) => Promise<void>,
   options: BackendOptions = {},
   connected = true,
 ): Promise<void> {
   const before = openSockets();
-  const machine = createMachine({ memoryMiB: 24, maxDomains: 8, maxGrantFrames: 8 });
+  const machine = createMachine({
+    architecture: 'arm64',
+    memoryMiB: 24,
+    maxDomains: 8,
+    maxGrantFrames: 8,
+  });
   const backend = createBackend(machine, { policy: () => 'allow', ...options });
   const server = await serve(echo);
   try {
@@ -163,6 +176,7 @@ export async function withHostile(
     await neighbour.close();
   } finally {
     await backend.close();
+    assertUnmasked(machine, machine.domain(0));
     await server[Symbol.asyncDispose]();
     machine.close();
   }
