@@ -85,7 +85,7 @@ export function react(): void {
   const state = device.backendState;
   const gone =
     state == XENBUS_STATE_UNKNOWN || state == XENBUS_STATE_CLOSING || state == XENBUS_STATE_CLOSED;
-  const starting = state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT;
+  const starting = state >= XENBUS_STATE_INITIALISING && state <= XENBUS_STATE_INIT_WAIT;
   if (device.phase == PHASE_WAIT) wait();
   else if (device.phase == PHASE_INITIALISED) {
     if (gone) close();
@@ -103,7 +103,7 @@ export function react(): void {
 export function wait(): void {
   if (device.phase != PHASE_WAIT || !device.wanted) return;
   const state = device.backendState;
-  if (state == XENBUS_STATE_INITIALISING || state == XENBUS_STATE_INIT_WAIT)
+  if (state >= XENBUS_STATE_INITIALISING && state <= XENBUS_STATE_INIT_WAIT)
     device.leftover = false;
   if (state < XENBUS_STATE_INIT_WAIT || state > XENBUS_STATE_CONNECTED || device.leftover) return;
   begin(PHASE_FEATURES);
@@ -139,11 +139,13 @@ export function letGo(): void {
   device.phase = PHASE_CLOSE;
 }
 
-/** The device cannot be used: closed, until the embedder starts it again. */
+/** The device cannot be used: closed, until the embedder starts it again or it has changed. */
 export function giveUp(fault: u32, value: u32): void {
-  device.wanted = false;
   if (device.phase <= PHASE_BACKEND_ID) forgetBackend(); // nothing of it is watched yet
-  refuse(fault, value);
+  if (device.news == 0) {
+    device.wanted = false;
+    refuse(fault, value);
+  } // else its nodes have changed meanwhile, and what was read may be of an earlier life
   frontendDetach(DEVICE_CLOSED);
   device.phase = PHASE_CLOSE;
 }

@@ -41,6 +41,13 @@ export class XenbusDevice {
   private closing: (() => void) | undefined;
   /** The frontend is still where an earlier backend left it: it is for us to begin. */
   private leftover = false;
+  /**
+   * Another backend had the device before. Its end may reach the frontend only after we have taken
+   * what was published for it: then the frontend closes without ever having been Connected to us.
+   * A backend that died without a word has left both ends at Connected, and a ring in mid-life.
+   */
+  private readonly inherited: boolean;
+  private met = false;
 
   constructor(
     private readonly store: StoreView,
@@ -48,7 +55,10 @@ export class XenbusDevice {
     readonly frontendPath: string,
     private readonly features: Features,
     private readonly hooks: DeviceHooks,
-  ) {}
+  ) {
+    const before = this.read(backendPath, 'state');
+    this.inherited = before !== undefined && before !== String(xenbus.XENBUS_STATE_INITIALISING);
+  }
 
   /** Takes the next steps that the frontend's state allows. */
   handleFrontend(): void {
@@ -99,7 +109,8 @@ export class XenbusDevice {
   }
 
   private stepInitWait(frontend: number): void {
-    this.leftover &&= isOver(frontend) || frontend === xenbus.XENBUS_STATE_CONNECTED;
+    this.leftover &&= this.isLeftover(frontend);
+    this.leftover ||= this.inherited && isOver(frontend);
     if (this.leftover) return;
     switch (frontend) {
       case xenbus.XENBUS_STATE_INITIALISED:
@@ -113,9 +124,11 @@ export class XenbusDevice {
   }
 
   private stepConnected(frontend: number): void {
+    this.met ||= frontend === xenbus.XENBUS_STATE_CONNECTED;
     switch (frontend) {
       case xenbus.XENBUS_STATE_CLOSING:
         this.hooks.disconnect();
+        if (this.inherited && !this.met) return this.publish();
         return this.become(xenbus.XENBUS_STATE_CLOSING);
       case xenbus.XENBUS_STATE_CLOSED:
       case xenbus.XENBUS_STATE_UNKNOWN:
@@ -178,14 +191,9 @@ export class XenbusDevice {
     this.become(xenbus.XENBUS_STATE_CONNECTED);
   }
 
-  /**
-   * Whether the frontend stands where an earlier backend left it. Connected is so, unless the
-   * toolstack has just made the device: a backend that dies without a word leaves a ring in the
-   * middle of its life, which the frontend replaces when it sees InitWait.
-   */
+  /** Whether the frontend stands where an earlier backend left it: it is for it to begin again. */
   private isLeftover(frontend: number): boolean {
-    if (frontend !== xenbus.XENBUS_STATE_CONNECTED) return isOver(frontend);
-    return this.read(this.backendPath, 'state') !== String(xenbus.XENBUS_STATE_INITIALISING);
+    return isOver(frontend) || (this.inherited && frontend === xenbus.XENBUS_STATE_CONNECTED);
   }
 
   private frontendState(): number {

@@ -2,13 +2,16 @@
  * A handle of the core and the promises that wait for its events. A command that is in progress is
  * one promise; readiness is another; the end of the handle settles them all.
  */
-import { EINPROGRESS } from '../../assembly/wire/errno.js';
+import { EINPROGRESS, EIO, ETIMEDOUT } from '../../assembly/wire/errno.js';
 import { callError, type CallError } from '../core/errors.js';
 import type { CoreExports } from '../core/exports.js';
 import type { Address } from './address.js';
 import type { Guest } from './guest.js';
 
 const SYSCALLS = ['socket', 'connect', 'release', 'bind', 'listen', 'accept', 'poll'] as const;
+
+/** Results of RELEASE after which nobody knows what became of the last bytes. */
+const UNSURE = [-EIO, -ETIMEDOUT];
 
 interface Waiter {
   readonly resolve: () => void;
@@ -18,9 +21,11 @@ interface Waiter {
 export abstract class Endpoint {
   private operation: Waiter | undefined;
   private readyWaiters: Waiter[] = [];
-  private closeWaiters: (() => void)[] = [];
+  private closeWaiters: Waiter[] = [];
   private gone: Error | undefined;
   private ending = false;
+  /** The backend was lost before close(), and maybe bytes with it. */
+  private cut = false;
   /** Called at every readiness event, for users that do not wait with promises. */
   onReady: ((mask: number) => void) | undefined;
   /** Called once, when the handle is free again or the core has died. */
@@ -39,14 +44,23 @@ export abstract class Endpoint {
     return this.ending || this.gone !== undefined;
   }
 
-  /** Closes; what was written still goes out. Resolves when the backend has let go. */
+  /**
+   * Closes; what was written still goes out. Resolves when the backend has let go. Rejects with EIO
+   * when it was lost before, and with ETIMEDOUT when it does not answer: what was written may not
+   * have arrived. Who does not look at the result is not bothered with it.
+   */
   close(): Promise<void> {
-    return this.end((core) => core.close(this.handle));
+    const closed = this.end((core) => {
+      this.cut = this.isCut(core);
+      return core.close(this.handle);
+    });
+    closed.catch(() => undefined);
+    return closed;
   }
 
   /** Closes at once; unsent bytes are dropped, and the peer is reset where the backend can. */
   abort(): Promise<void> {
-    return this.end((core) => core.abort(this.handle));
+    return this.end((core) => core.abort(this.handle)).catch(() => undefined);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -69,12 +83,25 @@ export abstract class Endpoint {
     this.onReady?.(mask);
   }
 
+  /** @internal The handle is free. */
+  handleClosed(result: number): void {
+    if (this.cut || UNSURE.includes(result)) {
+      const lost = callError('close', this.cut ? -EIO : result, this.where);
+      for (const waiter of this.closeWaiters) waiter.reject(lost);
+      this.closeWaiters = [];
+    }
+    this.handleGone();
+  }
+
   /** @internal The handle is free, or will never be heard of again. */
   handleGone(error?: Error): void {
     if (this.gone !== undefined) return;
     this.gone = error ?? this.refusal('close');
     for (const waiter of [this.operation, ...this.readyWaiters]) waiter?.reject(this.gone);
-    for (const resolve of this.closeWaiters) resolve();
+    for (const { resolve, reject } of this.closeWaiters) {
+      if (error === undefined) resolve();
+      else reject(error);
+    }
     this.operation = undefined;
     this.readyWaiters = [];
     this.closeWaiters = [];
@@ -84,6 +111,11 @@ export abstract class Endpoint {
   /** @internal The guest was resumed without what the core knew: the handle means nothing now. */
   handleLost(error: Error): void {
     this.handleGone(error);
+  }
+
+  /** Whether bytes that were written may be lost already. */
+  protected isCut(_core: CoreExports): boolean {
+    return false;
   }
 
   /** The address errors speak of. */
@@ -140,7 +172,9 @@ export abstract class Endpoint {
 
   private async end(call: (core: CoreExports) => number): Promise<void> {
     if (this.gone !== undefined) return;
-    const over = new Promise<void>((resolve) => this.closeWaiters.push(resolve));
+    const over = new Promise<void>((resolve, reject) =>
+      this.closeWaiters.push({ resolve, reject }),
+    );
     this.ending = true;
     const refused = this.refusal('close');
     for (const waiter of [this.operation, ...this.readyWaiters]) waiter?.reject(refused);

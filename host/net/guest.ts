@@ -227,10 +227,10 @@ export class Guest implements EventSink {
   }
 
   /** @internal */
-  closed(handle: number): void {
+  closed(handle: number, result: number): void {
     const endpoint = this.endpoints.get(handle);
     this.endpoints.delete(handle);
-    endpoint?.handleGone();
+    endpoint?.handleClosed(result);
   }
 
   /** @internal Nothing of ours asks xenstore through the core. */
@@ -342,7 +342,7 @@ export class Guest implements EventSink {
   private async shutDown(): Promise<void> {
     if (this.suspended) void this.resume().catch(() => undefined); // to close in order
     const open = [...this.listeners, ...this.endpoints.values()];
-    const closed = Promise.all(open.map((each) => each.close()));
+    const closed = Promise.allSettled(open.map((each) => each.close()));
     let cancel: () => void = () => undefined;
     const late = new Promise<void>((resolve) => {
       cancel = this.machine.scheduler.after(this.closeTimeoutMs, resolve);

@@ -15,7 +15,7 @@ import type { ListenOptions } from './options.js';
 import { PassiveSocket } from './passive-socket.js';
 import type { GuestSocket } from './socket.js';
 
-/** A new backend may find the address still in use by the old one, or our sockets not closed yet. */
+/** A new backend may find the address still in use, and we our sockets not closed yet. */
 const REFUSALS_MAX = 8;
 const PAUSE_MS = 25; // doubled after each refusal: 6 seconds in all
 const BACKLOG = 128;
@@ -170,7 +170,7 @@ export class GuestListener implements AsyncDisposable {
     this.ended.abort(this.failure ?? this.refusal());
     this.guest.letGo(this);
     this.wake();
-    if (this.passive !== undefined) await call(this.passive);
+    if (this.passive !== undefined) await call(this.passive).catch(() => undefined);
     this.onGone?.(this.failure);
   }
 

@@ -2,9 +2,10 @@
  * A connected socket of a guest. Bytes go straight between the caller's memory and the data ring:
  * one copy with read and write, none with the windows.
  */
-import { EAGAIN } from '../../assembly/wire/errno.js';
+import { EAGAIN, EIO } from '../../assembly/wire/errno.js';
 import { SPAN_ADDRESS, SPAN_BYTES, SPAN_SIZE } from '../../assembly/wire/abi.js';
 import { callError } from '../core/errors.js';
+import type { CoreExports } from '../core/exports.js';
 import { encodeAddress, type Address } from './address.js';
 import { Endpoint } from './endpoint.js';
 import type { Guest } from './guest.js';
@@ -127,6 +128,11 @@ export class GuestSocket extends Endpoint {
 
   protected get where(): Address | undefined {
     return this.remote;
+  }
+
+  /** A send of nothing answers EIO when the device is not the one that was written to. */
+  protected override isCut(core: CoreExports): boolean {
+    return this.bytesWritten > 0 && core.send(this.handle, 0, 0) === -EIO;
   }
 
   private window(syscall: string, result: number): Window | undefined {

@@ -3,7 +3,7 @@ import { countRun, type Counts } from './counts.js';
 import type { Env } from './env.js';
 import { busy, outlive } from './outlive.js';
 import type { Plan } from './plan.js';
-import { SeededWorld } from './seeded-world.js';
+import { SeededWorld, type WorldOptions } from './seeded-world.js';
 import { mixed } from './workload.js';
 
 export interface SeedResult {
@@ -46,8 +46,12 @@ export async function runRestart(seed: number): Promise<void> {
 }
 
 /** What fails in the world says where the world stood. */
-async function inWorld<T>(seed: number, run: (world: SeededWorld) => Promise<T>): Promise<T> {
-  const world = await SeededWorld.create(seed);
+export async function inWorld<T>(
+  seed: number,
+  run: (world: SeededWorld) => Promise<T>,
+  options: WorldOptions = {},
+): Promise<T> {
+  const world = await SeededWorld.create(seed, options);
   try {
     return await run(world);
   } catch (error) {
@@ -62,6 +66,13 @@ function report(world: SeededWorld): string {
     ({ env, guest }) => `guest ${guest.domid}, ${guest.state}: ${[...env.running].join(', ')}`,
   );
   const faults = world.backend.devices().flatMap(({ faults }) => faults);
-  const lines = ['not over:', ...running, ...faults.map((fault) => `fault: ${fault}`)];
+  const store = world.machine.store.connect(0);
+  const states = world.machine.store
+    .paths()
+    .filter((path) => path.endsWith('/state'))
+    .map((path) => `${path} = ${store.read(path)}`);
+  store.close();
+  const wrong = faults.map((fault) => `fault: ${fault}`);
+  const lines = ['not over:', ...running, ...wrong, 'xenbus states:', ...states];
   return [...lines, 'the last hypercalls:', world.trace.tail()].join('\n');
 }

@@ -2,7 +2,12 @@
  * One seeded run: a whole world on virtual time in one thread, from the machine to the last frame.
  * Everything in it is the real thing but the sockets, which are scripted.
  */
-import { createBackend, ScriptedLayer, type Backend } from '../../host/backend/index.js';
+import {
+  createBackend,
+  ScriptedLayer,
+  type Backend,
+  type SocketLayer,
+} from '../../host/backend/index.js';
 import { createGuest, loadCore, type Guest } from '../../host/index.js';
 import {
   attachPvcalls,
@@ -10,9 +15,10 @@ import {
   detachPvcalls,
   Random,
   SeededScheduler,
-  type Domain,
+  type GrantStatus,
   type Machine,
 } from '../../host/machine/index.js';
+import { GNTTAB_NR_RESERVED_ENTRIES } from '../../assembly/wire/grant-table.js';
 import { EACCES } from '../../assembly/wire/errno.js';
 import { assertNothingHeld, Bystander, FrameGuard } from './guards.js';
 import type { Talk } from './conversation.js';
@@ -31,11 +37,19 @@ const MAX_STEPS = 300_000; // a run takes less than a tenth of that
 const FOREIGN_FRAMES = 64;
 const FIRST_OWN_HOST = 10;
 
+export interface WorldOptions {
+  /** Instead of what the seed says. */
+  readonly plan?: Partial<Plan>;
+  /** What stands between the backend and the scripted layer. */
+  readonly layer?: (scripted: ScriptedLayer) => SocketLayer;
+  /** Guests begin in memory full of what rings may hold, and frames are not poisoned. */
+  readonly garbage?: boolean;
+}
+
 /** A guest of a seeded world, with what is checked about its memory. */
 export interface Tenant {
   readonly env: Env;
   readonly guest: Guest;
-  readonly domain: Domain;
   readonly guard: FrameGuard;
 }
 
@@ -43,7 +57,7 @@ export class SeededWorld {
   readonly plan: Plan;
   readonly scheduler: SeededScheduler;
   readonly machine: Machine;
-  readonly layer: ScriptedLayer;
+  readonly scripted: ScriptedLayer;
   readonly trace: Trace;
   readonly ledger = new Ledger();
   readonly tenants: Tenant[] = [];
@@ -55,8 +69,11 @@ export class SeededWorld {
   private nextId = 1;
 
   /** Use create. */
-  private constructor(seed: number) {
-    const plan = planOf(seed);
+  private constructor(
+    seed: number,
+    private readonly options: WorldOptions,
+  ) {
+    const plan = { ...planOf(seed), ...options.plan };
     this.plan = plan;
     this.scheduler = new SeededScheduler(seed * 8 + 2);
     this.machine = createMachine({
@@ -66,24 +83,25 @@ export class SeededWorld {
       memoryMiB: 16,
       maxDomains: 8,
       maxGrantFrames: 2,
+      poison: options.garbage !== true,
     });
     this.trace = new Trace(this.scheduler);
     this.trace.watch(this.machine.domain(0));
-    this.layer = new ScriptedLayer({ ...plan, scheduler: this.scheduler, seed: seed * 8 + 4 });
-    this.layer.serve(SERVER, () => new Responder(this.ledger));
+    this.scripted = new ScriptedLayer({ ...plan, scheduler: this.scheduler, seed: seed * 8 + 4 });
+    this.scripted.serve(SERVER, () => new Responder(this.ledger));
     this.backend = this.newBackend();
     this.bystanders = [this.newBystander()];
   }
 
-  static async create(seed: number): Promise<SeededWorld> {
+  static async create(seed: number, options: WorldOptions = {}): Promise<SeededWorld> {
     await loadCore(); // from a file, and that is real time: before virtual time begins
-    return new SeededWorld(seed);
+    return new SeededWorld(seed, options);
   }
 
   newBackend(): Backend {
     const { layout, mode, keepReused, splice } = this.plan;
     return createBackend(this.machine, {
-      layer: this.layer,
+      layer: this.options.layer?.(this.scripted) ?? this.scripted,
       layout,
       mode,
       keepReused,
@@ -103,27 +121,45 @@ export class SeededWorld {
   }
 
   /** A guest whose device is connected, between two domains that take no part. */
-  async newTenant(): Promise<Tenant> {
+  newTenant(): Promise<Tenant> {
+    return this.during(this.startTenant());
+  }
+
+  /** The same, for who runs the world meanwhile. */
+  async startTenant(): Promise<Tenant> {
     const { plan, machine } = this;
     const domain = machine.createDomain({ name: 'guest', frames: GUEST_FRAMES });
     this.bystanders.push(this.newBystander());
-    const guard = new FrameGuard(machine, domain);
+    const garbage = this.options.garbage === true ? new Random(plan.seed * 8 + 6) : undefined;
+    const guard = new FrameGuard(machine, domain, garbage);
     this.trace.watch(domain);
     attachPvcalls(machine, { frontend: domain.domid, backend: 0 });
     const { layout, reuse, firstIndex, commandTimeoutMs } = plan;
-    const guest = await this.during(
-      createGuest(machine, {
-        domain,
-        sockets: 64,
-        layout,
-        reuse,
-        firstIndex,
-        commandTimeoutMs,
-      }),
-    );
-    const tenant = { env: this.envOf(guest), guest, domain, guard };
+    const guest = await createGuest(machine, {
+      domain,
+      sockets: 64,
+      layout,
+      reuse,
+      firstIndex,
+      commandTimeoutMs,
+    });
+    const tenant = { env: this.envOf(guest), guest, guard };
     this.tenants.push(tenant);
     return tenant;
+  }
+
+  /** The guest is saved, and restored with a device of its own: resumed when this resolves. */
+  async moveTenant({ guest, guard }: Tenant): Promise<void> {
+    const { machine } = this;
+    const device = { frontend: guest.domid, backend: 0 };
+    guest.suspend();
+    await detachPvcalls(machine, device, { forced: true });
+    await this.scheduler.run(() => guest.domain.grants().every(isUnmapped));
+    const domain = machine.restoreDomain(guest.domain);
+    guard.restored(domain);
+    this.trace.watch(domain);
+    attachPvcalls(machine, device);
+    await this.during(guest.resume());
   }
 
   /** A frontend that is not ours comes, works, and goes. */
@@ -145,13 +181,18 @@ export class SeededWorld {
   /** Closes guests and backend, and checks everything that must hold then. */
   async close(): Promise<void> {
     const claims = [this.foreignClaims, ...this.tenants.map(({ env }) => env.claims)].flat();
-    await this.scheduler.run(() => this.ledger.settled(claims));
-    for (const { guest, guard, domain } of this.tenants) {
+    await this.scheduler
+      .run(() => this.ledger.settled(claims))
+      .catch((cause: Error) => {
+        const sentences = [cause.message, ...this.ledger.disputes(claims)];
+        throw new Error(sentences.join('\n'), { cause });
+      });
+    for (const { guest, guard } of this.tenants) {
       await this.during(guest.close());
       const { framesFree, parked } = guest.counters();
       if (parked !== 0) throw new Error(`${parked} frames are still parked`);
       guard.lookAtEnd(framesFree);
-      const device = { frontend: domain.domid, backend: 0 };
+      const device = { frontend: guest.domid, backend: 0 };
       await this.during(detachPvcalls(this.machine, device, { forced: true }));
     }
     await this.during(this.backend.close());
@@ -162,7 +203,8 @@ export class SeededWorld {
     if (disputes.length > 0) throw new Error(disputes.join('\n'));
     for (const bystander of this.bystanders) bystander.assertUnchanged();
     assertNothingHeld(this.machine);
-    for (const { domain } of [...this.tenants, ...this.foreign]) domain.destroy();
+    const guests = [...this.tenants.map(({ guest }) => guest), ...this.foreign];
+    for (const { domain } of guests) domain.destroy();
     this.machine.assertCleanedUp();
     this.machine.close();
   }
@@ -186,8 +228,8 @@ export class SeededWorld {
       refused: REFUSED,
       denied: DENIED,
       ownHost: () => `10.0.1.${this.nextHost++}`,
-      locate: (host) => Promise.resolve(locate(this.backend, host)),
-      dial: (address, talk) => this.layer.dial(address, new Caller(this.ledger, talk)),
+      locate: async (host) => locate(this.backend, host),
+      dial: (address, talk) => this.scripted.dial(address, new Caller(this.ledger, talk)),
       newId: () => this.newId(),
       claims: [],
       counts: newWorkCounts(),
@@ -195,6 +237,10 @@ export class SeededWorld {
     };
   }
 }
+
+/** Xenstored maps its page as long as the domain lives. */
+const isUnmapped = ({ ref, maps }: GrantStatus): boolean =>
+  maps === 0 || ref < GNTTAB_NR_RESERVED_ENTRIES;
 
 /** The address at which a guest of this backend listens on that host. */
 export function locate(backend: Backend, host: string): { host: string; port: number } {
