@@ -1,6 +1,6 @@
 /**
  * From responses to sockets. A response is copied out once and held against the request it claims
- * to answer before anything is done: req_id, cmd, id and the sign of ret. Answers come in any
+ * to answer before anything is done: req_id, cmd, id and the range of ret. Answers come in any
  * order. Spec: pvcalls, "Commands Ring".
  */
 import { loadIndex } from '../ring/order';
@@ -16,7 +16,7 @@ import {
   FAULT_RET,
   FAULT_RSP_PROD,
 } from '../wire/abi';
-import { EAGAIN, EINTR } from '../wire/errno';
+import { EAGAIN, EINTR, ERRNO_MAX } from '../wire/errno';
 import {
   PVCALLS_ACCEPT,
   PVCALLS_BIND,
@@ -78,7 +78,7 @@ function handleResponse(at: usize): void {
   const ret = responseRet(at);
   if (responseCommand(at) != command) return fail(FAULT_CMD, responseCommand(at));
   if (responseId(at) != <u64>request.id) return fail(FAULT_ID, <u32>responseId(at));
-  if (ret > 0) return fail(FAULT_RET, ret);
+  if (<u32>-ret > ERRNO_MAX) return fail(FAULT_RET, ret);
   const owner = request.owner;
   giveRequest(request);
   count(COUNTER_RESPONSES);

@@ -19,6 +19,7 @@ import {
   OUT_ERROR,
   OUT_PROD,
 } from '../wire/data-ring';
+import { ERRNO_MAX } from '../wire/errno';
 import { copyFromShared, copyToShared, loadIndex, storeIndex } from './order';
 import { advance, distance } from './serial';
 
@@ -85,21 +86,21 @@ export function writable(ring: ByteRing): u32 {
   return ring.size - used;
 }
 
-/** Latches in_error, once the bytes before it are seen: load it before in_prod. BAD if positive. */
+/** Latches in_error, once the bytes before it are seen: load it before in_prod. BAD if no errno. */
 export function loadInError(ring: ByteRing): u32 {
   if (ring.inError == 0) {
     const error = <i32>loadIndex(ring.page + IN_ERROR);
-    if (error > 0) return BAD;
+    if (<u32>-error > ERRNO_MAX) return BAD;
     ring.inError = error;
   }
   return 0;
 }
 
-/** Latches out_error. BAD if positive. */
+/** Latches out_error. BAD if no errno. */
 export function loadOutError(ring: ByteRing): u32 {
   if (ring.outError == 0) {
     const error = <i32>loadIndex(ring.page + OUT_ERROR);
-    if (error > 0) return BAD;
+    if (<u32>-error > ERRNO_MAX) return BAD;
     ring.outError = error;
   }
   return 0;

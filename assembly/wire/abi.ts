@@ -67,11 +67,11 @@ export const FAULT_RSP_PROD: u32 = 1; //           more responses than requests 
 export const FAULT_REQ_ID: u32 = 2; //             req_id never sent, or answered twice
 export const FAULT_CMD: u32 = 3; //                cmd is not that of the request
 export const FAULT_ID: u32 = 4; //                 id is not that of the request
-export const FAULT_RET: u32 = 5; //                positive ret
+export const FAULT_RET: u32 = 5; //                ret is neither 0 nor -4095 to -1
 export const FAULT_IN_PROD: u32 = 6; //            in_prod out of range or moved back
 export const FAULT_OUT_CONS: u32 = 7; //           out_cons out of range or moved back
-export const FAULT_IN_ERROR: u32 = 8; //           positive in_error
-export const FAULT_OUT_ERROR: u32 = 9; //          positive out_error
+export const FAULT_IN_ERROR: u32 = 8; //           in_error is neither
+export const FAULT_OUT_ERROR: u32 = 9; //          out_error is neither
 export const FAULT_STORE: u32 = 10; //             xenstore: index, size or reply malformed
 /** Faults of the offer: the backend's nodes cannot be used. The device stays closed: ENODEV. */
 export const FAULT_VERSION: u32 = 16; //           versions (v7: version) absent or without 1

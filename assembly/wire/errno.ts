@@ -69,3 +69,6 @@ export const EALREADY: i32 = 114;
 export const EINPROGRESS: i32 = 115;
 export const ECANCELED: i32 = 125;
 export const ERESTARTSYS: i32 = 512;
+
+/** Results from -ERRNO_MAX to -1 are errors, everything else is unsigned: Linux's MAX_ERRNO. */
+export const ERRNO_MAX: u32 = 4095;

@@ -334,9 +334,13 @@ describe('errors of the backend', () => {
     expect(ring.outError).toBe(0);
   });
 
-  it('may be any negative number', () => {
-    store<i32>(PAGE + IN_ERROR, i32.MIN_VALUE);
+  it('may be any errno, and nothing that would read as a number of bytes', () => {
+    store<i32>(PAGE + IN_ERROR, -4096);
+    store<i32>(PAGE + OUT_ERROR, i32.MIN_VALUE);
+    expect(loadInError(ring)).toBe(BAD);
+    expect(loadOutError(ring)).toBe(BAD);
+    store<i32>(PAGE + IN_ERROR, -4095);
     expect(loadInError(ring)).toBe(0);
-    expect(ring.inError).toBe(i32.MIN_VALUE);
+    expect(ring.inError).toBe(-4095);
   });
 });

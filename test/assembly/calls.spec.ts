@@ -214,8 +214,8 @@ describe('connect', () => {
     serve(CONNECT, -512);
     expectDone(handle, CONNECT, -512);
     connectSocket(handle, sockaddr(80), 16);
-    serve(CONNECT, i32.MIN_VALUE);
-    expectDone(handle, CONNECT, i32.MIN_VALUE);
+    serve(CONNECT, -4095);
+    expectDone(handle, CONNECT, -4095);
   });
 
   it('is EALREADY while in progress and EISCONN afterwards', () => {

@@ -169,13 +169,16 @@ describe('on the command ring', () => {
     expectFault(FAULT_ID, idOf(request));
   });
 
-  it('a positive ret is RET', () => {
+  it('a ret that is no errno is RET', () => {
     startConnecting();
     respond(reqIdOf(request), CONNECT, 1, <u64>idOf(request));
     expectFault(FAULT_RET, 1);
     startConnecting();
     respond(reqIdOf(request), CONNECT, i32.MAX_VALUE, <u64>idOf(request));
     expectFault(FAULT_RET, 0x7fffffff);
+    startConnecting();
+    respond(reqIdOf(request), CONNECT, -4096, <u64>idOf(request));
+    expectFault(FAULT_RET, <u32>-4096);
   });
 });
 
@@ -225,7 +228,9 @@ describe('on a data ring', () => {
     expectDataFault(64, 0x80000000, FAULT_OUT_CONS);
   });
 
-  it('a positive in_error is IN_ERROR, a positive out_error is OUT_ERROR', () => {
+  it('an in_error that is no errno is IN_ERROR, such an out_error is OUT_ERROR', () => {
+    expectDataFault(8, 0x80000000, FAULT_IN_ERROR);
+    expectDataFault(72, <u32>-4096, FAULT_OUT_ERROR);
     expectDataFault(8, 1, FAULT_IN_ERROR);
     expectDataFault(8, 0x7fffffff, FAULT_IN_ERROR);
     expectDataFault(72, 107, FAULT_OUT_ERROR);
