@@ -23,7 +23,7 @@ export default defineConfig({
   test: {
     passWithNoTests: false,
     projects: [
-      project('host', ['test/{host,sim,model,hostile}/**/*.test.ts']),
+      project('host', ['test/{host,sim,model,hostile,fuzz,load}/**/*.test.ts']),
       project('native', ['test/native/**/*.test.ts']),
       project('peers', ['test/peers/**/*.test.ts']),
       // An emulated machine takes a processor of its own: one after the other.
