@@ -194,6 +194,7 @@
 #define WIRE_EINPROGRESS 115
 #define WIRE_ECANCELED 125
 #define WIRE_ERESTARTSYS 512
+#define WIRE_ERRNO_MAX 4095u
 
 /* assembly/wire/grant-table.ts */
 #define WIRE_GRANT_FLAGS 0u
