@@ -12,7 +12,12 @@ const FLAG_USED = 1 << 16;
 const ZEROES = new Uint8Array(PAGE_SIZE);
 
 export class Frames {
-  constructor(private readonly state: MachineState) {}
+  /** No frame below is free, as far as this thread has seen. */
+  private lowest: number;
+
+  constructor(private readonly state: MachineState) {
+    this.lowest = state.firstFreeFrame;
+  }
 
   /** The owner of a frame; undefined for a free one, frame 0 and numbers beyond the memory. */
   owner(frame: number): number | undefined {
@@ -32,8 +37,12 @@ export class Frames {
 
   /** Gives `count` contiguous zeroed frames to a domain. Result: the first; undefined when full. */
   allocate(owner: number, count: number): number | undefined {
-    const first = this.findRun(count);
+    const { lowest } = this;
+    const { firstFreeFrame } = this.state;
+    // Another thread may have freed frames below.
+    const first = this.findRun(lowest, count) ?? this.findRun(firstFreeFrame, count);
     if (first === undefined) return undefined;
+    if (first === lowest) this.lowest = first + count;
     const { i32, u8 } = this.state;
     for (let frame = first; frame < first + count; frame++) {
       const at = this.state.frameRecord(frame);
@@ -48,14 +57,15 @@ export class Frames {
 
   free(frame: number): void {
     const at = this.state.frameRecord(frame);
+    this.lowest = Math.min(this.lowest, frame);
     this.state.i32[at] = FLAG_USED;
     this.state.i32[at + 1] = 0;
   }
 
-  private findRun(count: number): number | undefined {
-    const { i32, geometry, firstFreeFrame } = this.state;
+  private findRun(from: number, count: number): number | undefined {
+    const { i32, geometry } = this.state;
     let length = 0;
-    for (let frame = firstFreeFrame; frame < geometry.frames; frame++) {
+    for (let frame = from; frame < geometry.frames; frame++) {
       const taken = (i32[this.state.frameRecord(frame)]! & OWNER_MASK) !== 0;
       length = taken ? 0 : length + 1;
       if (length === count) return frame - count + 1;

@@ -58,7 +58,7 @@ export class ThreadHost {
   private readonly record: number;
   private readonly hosted: (Hosted | undefined)[] = [];
   private hostedCount = 0;
-  private dueHere: Hosted[] = [];
+  private readonly dueHere = new Set<Hosted>();
   private listening = false;
   private closed = false;
   /** Sleeping in waitAsync does not keep a worker alive; domains that run in it must. */
@@ -195,14 +195,14 @@ export class ThreadHost {
   private makeDue(hosted: Hosted): void {
     if (hosted.due) return;
     hosted.due = true;
-    this.dueHere.push(hosted);
+    this.dueHere.add(hosted);
     this.scheduler.defer(hosted.deliver);
   }
 
   private deliver(hosted: Hosted): void {
     if (!hosted.due) return; // waitForUpcalls was faster
     hosted.due = false;
-    this.dueHere = this.dueHere.filter((other) => other !== hosted);
+    this.dueHere.delete(hosted);
     if (this.hosted[hosted.domid] !== hosted) return; // stopped meanwhile
     const sel = (this.state.sharedInfo(hosted.domid) + EVTCHN_PENDING_SEL) / 4;
     this.count(UPCALLS);
@@ -212,7 +212,7 @@ export class ThreadHost {
 
   private deliverDue(): boolean {
     this.collect();
-    const due = this.dueHere;
+    const due = [...this.dueHere];
     for (const hosted of due) this.deliver(hosted);
     return due.length > 0;
   }

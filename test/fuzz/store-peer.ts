@@ -45,13 +45,12 @@ export class StorePeer {
   nodesTouched = false;
   /** rsp_cons as the core last wrote it. */
   rspCons = 0;
-  private readonly tree: NodeTree;
+  private readonly tree = new NodeTree();
   private readonly ring: RingConnection;
   private readonly toolstack: Connection;
   private tasks: (() => void)[] = [];
 
   constructor(private readonly world: World) {
-    this.tree = new NodeTree((change) => this.ring.connection.notify(change));
     this.ring = new RingConnection(this.tree, DOMID, {
       page: new Uint8Array(world.memory.memory.buffer, STORE_AT, PAGE_SIZE),
       notify: () => world.info.raise(STORE_PORT),

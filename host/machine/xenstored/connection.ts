@@ -5,11 +5,14 @@
 import { StoreError } from './errors.js';
 import { TransactionView, type Change, type NodeTree } from './nodes.js';
 import { Operations } from './operations.js';
-import { absolutePath, domainPath, isWithin, watchPath } from './paths.js';
+import { absolutePath, domainPath, watchPath } from './paths.js';
 import { READ, rightsOf } from './permissions.js';
 import { TRANSACTIONS_MAX, WATCHES_MAX } from './quotas.js';
+import type { Watcher } from './watch-index.js';
 
 export interface Watch {
+  /** In the tree's index. */
+  readonly watcher: Watcher;
   /** As the client gave it, and absolute. */
   readonly given: string;
   readonly path: string;
@@ -50,7 +53,12 @@ export class Connection {
   }
 
   watch(path: string, token: string): void {
-    const watch = { given: path, path: watchPath(path, this.domid), token };
+    const watch: Watch = {
+      watcher: (change) => this.notify(change, watch),
+      given: path,
+      path: watchPath(path, this.domid),
+      token,
+    };
     if (this.watchList.some((other) => other.path === watch.path && other.token === token)) {
       throw new StoreError('EEXIST', `watch ${path}: set already with this token`);
     }
@@ -58,6 +66,7 @@ export class Connection {
       throw new StoreError('E2BIG', `watch ${path}: domain ${this.domid} has ${WATCHES_MAX}`);
     }
     this.watchList.push(watch);
+    this.tree.watches.add(watch.path, watch.watcher);
     this.deliver(path, watch); // always once, so that clients need not look first
   }
 
@@ -65,7 +74,8 @@ export class Connection {
     const absolute = watchPath(path, this.domid);
     const at = this.watchList.findIndex((one) => one.path === absolute && one.token === token);
     if (at < 0) throw new StoreError('ENOENT', `unwatch ${path}: not set with this token`);
-    this.watchList.splice(at, 1);
+    const [watch] = this.watchList.splice(at, 1);
+    this.tree.watches.remove(absolute, watch!.watcher);
   }
 
   /** Result: the id of the transaction. */
@@ -89,19 +99,15 @@ export class Connection {
 
   /** Forgets watches and transactions. */
   reset(): void {
+    for (const { path, watcher } of this.watchList) this.tree.watches.remove(path, watcher);
     this.watchList = [];
     this.transactions.clear();
   }
 
-  /** Tells this client's watches of a change, if it may know. */
-  notify(change: Change): void {
-    if (this.watchList.length === 0) return;
+  /** Tells this client of a change, if it may know. */
+  private notify(change: Change, watch: Watch): void {
     const mayKnow = change.readable.some((one) => (rightsOf(one, this.domid) & READ) !== 0);
-    if (!mayKnow && this.domid !== 0) return;
-    for (const watch of this.watchList) {
-      const hit = change.exact ? watch.path === change.path : isWithin(change.path, watch.path);
-      if (hit) this.deliver(this.eventPath(watch, change.path), watch);
-    }
+    if (mayKnow || this.domid === 0) this.deliver(this.eventPath(watch, change.path), watch);
   }
 
   /** The path in the form that the watch used: relative stays relative. */

@@ -7,6 +7,7 @@ import { StoreError } from './errors.js';
 import { isWithin } from './paths.js';
 import type { Permissions } from './permissions.js';
 import { NODES_MAX, TRANSACTION_NODES_MAX } from './quotas.js';
+import { WatchIndex } from './watch-index.js';
 
 export interface StoreNode {
   readonly value: Uint8Array;
@@ -41,8 +42,9 @@ export class NodeTree implements NodeView {
   private readonly nodes = new Map<string, StoreNode>();
   private readonly owned = new Map<number, number>();
   private generation = 0;
+  readonly watches = new WatchIndex();
 
-  constructor(private readonly onChange: (change: Change) => void) {
+  constructor() {
     const permissions = [{ domid: 0, access: 'n' }] as const;
     this.set('/', { value: EMPTY, permissions, children: new Set() });
   }
@@ -68,7 +70,7 @@ export class NodeTree implements NodeView {
   }
 
   changed(change: Change): void {
-    this.onChange(change);
+    this.watches.fire(change);
   }
 
   /** Paths of a subtree, for listings; parents first. */

@@ -9,7 +9,7 @@ import type { Domain } from '../domain.js';
 import type { Scheduler } from '../scheduler.js';
 import { StoreClient } from './client.js';
 import type { Connection } from './connection.js';
-import { NodeTree, type Change } from './nodes.js';
+import { NodeTree } from './nodes.js';
 import { domainPath } from './paths.js';
 import { RingConnection } from './ring-connection.js';
 
@@ -20,7 +20,7 @@ interface Introduced {
 }
 
 export class XenStore {
-  private readonly tree: NodeTree;
+  private readonly tree = new NodeTree();
   private readonly guests = new Map<number, Introduced>();
   private readonly clients = new Set<StoreClient>();
 
@@ -29,7 +29,6 @@ export class XenStore {
     private readonly domain0: Domain,
     private readonly scheduler: Scheduler,
   ) {
-    this.tree = new NodeTree((change) => this.fire(change));
   }
 
   /** A local connection that speaks as a domain; any but 0 is subject to permissions. */
@@ -132,12 +131,8 @@ export class XenStore {
     for (const client of this.clients) yield client.inner;
   }
 
-  private fire(change: Change): void {
-    for (const connection of this.connections()) connection.notify(change);
-  }
-
   private fireSpecial(path: string): void {
-    this.fire({ path, exact: true, readable: [] });
+    this.tree.changed({ path, exact: true, readable: [] });
   }
 }
 
