@@ -70,10 +70,9 @@ export class GuestCore implements EventSink {
     this.base = domain.firstFrame * PAGE_SIZE;
     this.bytes = Buffer.from(machine.memory.buffer as unknown as ArrayBuffer);
     const end = this.base + domain.frameCount * PAGE_SIZE;
-    this.arena = {
-      start: this.base + LENT_FRAMES * PAGE_SIZE,
-      end: end - GUARD_FRAMES * PAGE_SIZE,
-    };
+    let first = domain.firstFrame + LENT_FRAMES;
+    while (first % 4 !== 1) first += 1; // where no larger page of a guest could begin
+    this.arena = { start: first * PAGE_SIZE, end: end - GUARD_FRAMES * PAGE_SIZE };
     this.bytes.fill(UNTOUCHED, this.base, end);
     this.bytes.fill(GARBAGE, this.arena.start, this.arena.end);
     this.guard = quiet && new WriteGuard(machine.memory, this.mayWrite(), quiet);

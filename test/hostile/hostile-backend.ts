@@ -43,7 +43,8 @@ export class HostileBackend {
   events = 0;
   private words: Int32Array | undefined;
   private bytes: Buffer | undefined;
-  private frame = 0;
+  /** Where the command ring is mapped. */
+  frame = 0;
   private port = 0;
   private reqCons = 0;
   rspProd = 0;

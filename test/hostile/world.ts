@@ -24,7 +24,7 @@ import type { Range } from './write-guard.js';
 
 const MEMORY_MIB = 3;
 const BACKEND_FRAMES = 4;
-const SCRATCH_AND_GUARD = 19;
+const SCRATCH_AND_GUARD = 22;
 const ARENA_FRAMES = 96;
 const FRAMES_BEHIND = 8; // of the domain that was made last: its grant table
 const BYSTANDER = 0x3c;

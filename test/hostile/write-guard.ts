@@ -9,6 +9,8 @@ export interface Range {
   readonly end: number;
 }
 
+const VIOLATIONS_MAX = 3; // more say nothing new
+
 export class WriteGuard {
   readonly violations: string[] = [];
   private readonly memory: Buffer;
@@ -48,6 +50,13 @@ export class WriteGuard {
     this.compare(this.watched, during);
   }
 
+  /** Somebody else acts while the core is in the middle of something. */
+  amid(act: () => void): void {
+    this.leave('in between');
+    act();
+    this.enter();
+  }
+
   /** The core has stopped for good. */
   end(): void {
     this.compare(this.quiet, 'at some time');
@@ -56,6 +65,7 @@ export class WriteGuard {
   private compare(ranges: readonly Range[], during: string): void {
     for (const { start, end } of ranges) {
       if (this.memory.compare(this.before, start, end, start, end) === 0) continue;
+      if (this.violations.length === VIOLATIONS_MAX) return;
       let at = start;
       while (this.memory[at] === this.before[at]) at += 1;
       this.violations.push(
