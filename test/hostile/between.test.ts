@@ -3,7 +3,13 @@
  * binary runs with a call before each of its loads and stores, and the backend acts there.
  */
 import { describe, expect, it } from 'vitest';
-import { DEVICE_FAILED, FAULT_IN_PROD, FAULT_RSP_PROD, POLLIN, POLLOUT } from '../../assembly/wire/abi.js';
+import {
+  DEVICE_FAILED,
+  FAULT_IN_PROD,
+  FAULT_RSP_PROD,
+  POLLIN,
+  POLLOUT,
+} from '../../assembly/wire/abi.js';
 import { IN_CONS, IN_PROD } from '../../assembly/wire/data-ring.js';
 import { EAGAIN, EINPROGRESS } from '../../assembly/wire/errno.js';
 import { PAGE_SIZE } from '../../assembly/wire/page.js';
@@ -121,7 +127,9 @@ describe('line 13: an index or a length that changes while it is used', () => {
     'line 13: rsp_prod raised after it was checked',
     inBetween((world, watch) => {
       const { requests } = twoWaiting(world);
-      const [page] = world.core.domain.grants().filter(({ frame }) => frame === world.backend.frame);
+      const [page] = world.core.domain
+        .grants()
+        .filter(({ frame }) => frame === world.backend.frame);
       const rspProd = page!.frame * PAGE_SIZE + sring.RSP_PROD;
       let seen = 0;
       watch.at = (access, address) => {

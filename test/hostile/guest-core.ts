@@ -34,7 +34,8 @@ export type CoreEvent =
   | { kind: 'device'; state: number; fault: number; value: number }
   | { kind: 'done'; handle: number; command: number; result: number }
   | { kind: 'ready'; handle: number; mask: number }
-  | { kind: 'closed'; handle: number; result: number };
+  | { kind: 'closed'; handle: number; result: number }
+  | { kind: 'store'; request: number; type: number; payload: Uint8Array };
 
 const EVENT_AT = 0;
 const SPANS_AT = 64;
@@ -167,8 +168,8 @@ export class GuestCore implements EventSink {
     this.events.push({ kind: 'closed', handle, result });
   }
 
-  store(): void {
-    throw new Error('the core handed over mail that nobody asked for');
+  store(request: number, type: number, payload: Uint8Array): void {
+    this.events.push({ kind: 'store', request, type, payload });
   }
 
   died(cause: unknown): void {
@@ -233,6 +234,13 @@ export class GuestCore implements EventSink {
     return Buffer.from(this.bytes.subarray(this.lentAt, this.lentAt + result));
   }
 
+  /** A request of the embedder's own to xenstored; its answer is an event. */
+  storeRequest(type: number, payload: string): number {
+    const at = this.call((core) => core.store_buffer()) >>> 0;
+    this.bytes.write(payload, at, 'latin1');
+    return this.call((core) => core.store_request(type, 0, payload.length));
+  }
+
   /** COUNTER_* of assembly/wire/abi.ts. */
   counter(offset: number): number {
     const at = this.base + COUNTERS_AT;
@@ -249,6 +257,11 @@ export class GuestCore implements EventSink {
     const sum = this.call((core) => core.recv_window(handle, at));
     this.guard?.lend();
     return [sum, ...[0, 4, 8, 12].map((offset) => this.bytes.readUInt32LE(at + offset))];
+  }
+
+  /** Where poll_event may write. */
+  get eventAt(): number {
+    return this.base + EVENT_AT;
   }
 
   private get lentAt(): number {
