@@ -199,7 +199,7 @@ describe('line 24: rings that are offered again', () => {
       for (let life = 0; life < 3; life++) {
         world.expectEcho({ handle: last, ring }, 3000);
         expect(release(world, last)).toBe(1);
-        for (let at = 0; at < PAGE_SIZE; at += 4) ring.store(at, 0xfffffff0 + at); // while it is warm
+        for (let at = 0; at < PAGE_SIZE; at += 4) ring.store(at, 0xfffffff0 + at);
         ring.kick();
         world.settle();
         expect(world.core.take()).toEqual([]);

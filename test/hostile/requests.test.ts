@@ -1,4 +1,4 @@
-/** Lines 7, 8, 17, 21 and 22: requests that are given up, late, never answered, too many, or dirty. */
+/** Lines 7, 8, 17, 21 and 22: requests given up, answered late or never, too many, or dirty. */
 import { describe, expect, it } from 'vitest';
 import {
   COUNTER_LATE,
