@@ -4,11 +4,15 @@ import {
   COUNTER_EVENTS,
   COUNTER_SPURIOUS,
   COUNTER_UNKNOWN,
+  DEVICE_CONNECTED,
+  DEVICE_CONNECTING,
   EVENT_NONE,
 } from '../../assembly/wire/abi.js';
 import { EAGAIN, EINPROGRESS, ENOTCONN } from '../../assembly/wire/errno.js';
 import { IN_PROD, OUT_CONS } from '../../assembly/wire/data-ring.js';
 import { PVCALLS_CONNECT } from '../../assembly/wire/pvcalls.js';
+import { RSP_PROD } from '../../assembly/wire/ring.js';
+import { XENBUS_STATE_CONNECTED, XENBUS_STATE_INIT_WAIT } from '../../assembly/wire/xenbus.js';
 import { inWorld, pattern } from './world.js';
 
 describe('line 15: events for nothing', () => {
@@ -86,6 +90,28 @@ describe('line 16: events before there is a connection', () => {
       expect(core.take('done')).toHaveLength(1);
       expect(core.recv(handle)).toEqual(pattern(50));
       world.close({ handle, ring });
+    }),
+  );
+
+  it(
+    'line 16: a command ring is not looked at before the device is connected',
+    inWorld({ down: true }, (world) => {
+      const { core, backend } = world;
+      core.call((exports) => exports.xenbus_start());
+      backend.publish();
+      backend.setState(XENBUS_STATE_INIT_WAIT);
+      world.settle();
+      backend.attach();
+      for (const prod of [7, 0x80000000, 0]) {
+        backend.put(RSP_PROD, prod);
+        backend.kick();
+        world.settle();
+      }
+      backend.setState(XENBUS_STATE_CONNECTED);
+      world.settle();
+      const states = core.take('device').map(({ state }) => state);
+      expect(states).toEqual([DEVICE_CONNECTING, DEVICE_CONNECTED]);
+      world.expectWorks();
     }),
   );
 

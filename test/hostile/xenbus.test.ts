@@ -252,6 +252,12 @@ describe('line 19: xenstore that says what it cannot', () => {
     world.settle();
   }
 
+  /** Watch events of 32 bytes each, which fill the ring. */
+  function fullRing(): Buffer {
+    const one = message(xs.XS_WATCH_EVENT, 0, 'nobody-cares\0d\0\0');
+    return Buffer.concat(Array.from({ length: xs.XENSTORE_RING_SIZE / one.length }, () => one));
+  }
+
   const event = 'device/pvcalls/0/backend';
   it.each([
     ['a watch event that does not end', message(xs.XS_WATCH_EVENT, 0, `${event}\0d`), 0],
@@ -262,6 +268,7 @@ describe('line 19: xenstore that says what it cannot', () => {
     ['a length over 4096', message(xs.XS_WATCH_EVENT, 0, 'x', 4097), 0],
     ['a length of 2^32 - 1', message(xs.XS_WATCH_EVENT, 0, 'x', 0xffffffff), 0],
     ['rsp_prod beyond the ring', Buffer.alloc(0), 1025],
+    ['rsp_prod beyond a ring of good messages', fullRing(), 32],
     ['rsp_prod moved back', Buffer.alloc(0), -1],
   ])('line 19: %s', (_name, bytes, more) =>
     inWorld({}, (world) => {
