@@ -61,23 +61,34 @@ const OF_PAGES: readonly Mutant[] = [
     'gnttab_end_access(ref) >= 0) store<u32>(slot, NO_REF);',
     'gnttab_end_access(ref) != 1) store<u32>(slot, NO_REF);',
   ),
-  inFile('ring/shared-ring.ts', PAGES)(
-    20,
-    'command-ring-not-cleared',
-    '  memory.fill(page, 0, PAGE_SIZE);\n',
-    '',
-  ),
+  {
+    line: 20,
+    name: 'command-ring-not-cleared',
+    edits: [
+      {
+        file: 'assembly/ring/shared-ring.ts',
+        find: '  memory.fill(page, 0, PAGE_SIZE);\n',
+        replace: '',
+      },
+      {
+        file: 'assembly/guest/offer.ts',
+        find: '  memory.fill(page, 0, count',
+        replace: '  if (count > 1) memory.fill(page, 0, count',
+      },
+    ],
+    test: PAGES,
+  },
   inFile('ring/shared-ring.ts', PAGES)(
     20,
     'req-event-not-1',
     '  storeIndex(page + REQ_EVENT, 1);\n',
     '',
   ),
-  inFile('pvcalls/rings.ts', PAGES)(
+  inFile('guest/offer.ts', PAGES)(
     20,
     'data-ring-not-cleared',
     'memory.fill(page, 0, count * PAGE_SIZE);',
-    '',
+    'if (count > 1) memory.fill(page, 0, PAGE_SIZE);',
   ),
   inFile('pvcalls/release.ts', PAGES)(
     24,
@@ -145,7 +156,7 @@ const OF_XENBUS: readonly Mutant[] = [
   inFile('pvcalls/features.ts', XENBUS)(
     19,
     'any-max-page-order',
-    '    if (value == NOT_A_NUMBER || (value == 0 && !offer.v7)) return FAULT_MAX_PAGE_ORDER;\n',
+    '    if (value == NOT_A_NUMBER || (value == 0 && !v7())) return FAULT_MAX_PAGE_ORDER;\n',
     '',
   ),
   inFile('pvcalls/features.ts', XENBUS)(

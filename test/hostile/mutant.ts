@@ -5,7 +5,8 @@ export interface Mutant {
   readonly line: number;
   /** Unique; also the folder below build/mutants. */
   readonly name: string;
-  readonly edit: Edit;
+  /** One, but where a defence stands in two places. */
+  readonly edits: readonly Edit[];
   /** The file in test/hostile whose tests `line N: ...` see it. */
   readonly test: string;
 }
@@ -16,6 +17,6 @@ export const inFile =
   (line: number, name: string, find: string, replace: string): Mutant => ({
     line,
     name,
-    edit: { file: `assembly/${file}`, find, replace },
+    edits: [{ file: `assembly/${file}`, find, replace }],
     test,
   });

@@ -32,8 +32,8 @@ const COMMAND_RING: readonly Mutant[] = [
   inFile('pvcalls/requests.ts', COMMANDS)(
     4,
     'answered-twice',
-    '  request.reqId = 0;\n  requests.count -= 1;',
-    '  requests.count -= 1;',
+    '  request.reqId = 0;\n  countLong(',
+    '  countLong(',
   ),
   inFile('pvcalls/requests.ts', COMMANDS)(
     4,
@@ -83,8 +83,8 @@ const OF_REQUESTS: readonly Mutant[] = [
   inFile('pvcalls/sockets.ts', REQUESTS)(
     8,
     'handle-without-generation',
-    'if (socket.state == STATE_FREE || handle >> INDEX_BITS != socket.generation) return null;',
-    'if (socket.state == STATE_FREE) return null;',
+    ' || handle >> INDEX_BITS != socket.generation',
+    '',
   ),
   inFile('pvcalls/submit.ts', REQUESTS)(
     17,
@@ -141,14 +141,14 @@ const OF_DATA: readonly Mutant[] = [
   inFile('ring/byte-ring.ts', DATA)(
     10,
     'out-prod-in-the-page',
-    '  ring.outProd += size;',
-    '  ring.outProd = loadIndex(ring.page + OUT_PROD) + size;',
+    'ring.outProd = advance(ring.outProd, size);',
+    'ring.outProd = advance(loadIndex(ring.page + OUT_PROD), size);',
   ),
   inFile('ring/byte-ring.ts', DATA)(
     10,
     'in-cons-in-the-page',
-    '  ring.inCons += size;',
-    '  ring.inCons = loadIndex(ring.page + IN_CONS) + size;',
+    'ring.inCons = advance(ring.inCons, size);',
+    'ring.inCons = advance(loadIndex(ring.page + IN_CONS), size);',
   ),
   inFile('pvcalls/stream.ts', DATA)(
     12,
