@@ -6,6 +6,7 @@ import { EAGAIN, EIO } from '../../assembly/wire/errno.js';
 import { SPAN_ADDRESS, SPAN_BYTES, SPAN_SIZE } from '../../assembly/wire/abi.js';
 import { callError } from '../core/errors.js';
 import type { CoreExports } from '../core/exports.js';
+import { copyBytes } from '../machine/copy.js';
 import { encodeAddress, type Address } from './address.js';
 import { Endpoint } from './endpoint.js';
 import type { Guest } from './guest.js';
@@ -42,7 +43,7 @@ export class GuestSocket extends Endpoint {
       let count = 0;
       for (const span of window) {
         const part = span.subarray(0, into.length - count);
-        into.set(part, count);
+        copyBytes(into, count, part);
         count += part.length;
       }
       if (count > 0) this.consume(count);
@@ -113,7 +114,7 @@ export class GuestSocket extends Endpoint {
         for (let at = 0; at < span.length && next < chunks.length;) {
           const chunk = chunks[next]!;
           const part = chunk.subarray(offset, offset + span.length - at);
-          span.set(part, at);
+          copyBytes(span, at, part);
           at += part.length;
           filled += part.length;
           offset += part.length;

@@ -5,6 +5,7 @@
  * The socket stays until the peer ends too, or destroy(); both deliver what was written.
  */
 import { Duplex, type DuplexOptions } from 'node:stream';
+import { copyBytes } from '../machine/copy.js';
 import type { GuestSocket } from './socket.js';
 
 export type GuestStreamOptions = Pick<
@@ -110,7 +111,8 @@ export class GuestStream extends Duplex {
           return;
         }
         for (const span of window) {
-          const chunk = Buffer.from(span); // a copy: the ring's bytes are about to be overwritten
+          const chunk = Buffer.allocUnsafe(span.length); // the ring's bytes are overwritten soon
+          copyBytes(chunk, 0, span);
           this.socket.consume(chunk.length);
           this.reading = this.push(chunk);
           if (!this.reading) break;
