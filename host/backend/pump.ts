@@ -16,6 +16,7 @@
  */
 import * as wire from '../../assembly/wire/data-ring.js';
 import { EIO, ENOTCONN } from '../../assembly/wire/errno.js';
+import { copyBytes } from '../machine/copy.js';
 import type { RingCount } from './counters.js';
 import type { DataRing } from './data-ring.js';
 import type { Stream, StreamSink } from './socket-layer.js';
@@ -101,7 +102,7 @@ export class Pump implements StreamSink {
 
   room(): Uint8Array | undefined {
     const free = this.free();
-    if (free > 0) return this.ring.in.span(this.inProd, free);
+    if (free > 0) return this.ring.in.span(this.inProd, Math.min(free, this.ring.size >>> 1));
     this.stall();
     return undefined;
   }
@@ -115,7 +116,8 @@ export class Pump implements StreamSink {
       for (let done = 0; done < span.length && taken < free;) {
         const wanted = Math.min(span.length - done, free - taken);
         const room = this.ring.in.span(this.inProd + taken, wanted);
-        room.set(room.length === span.length ? span : span.subarray(done, done + room.length));
+        const whole = room.length === span.length;
+        copyBytes(room, 0, whole ? span : span.subarray(done, done + room.length));
         done += room.length;
         taken += room.length;
       }
