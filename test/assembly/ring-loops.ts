@@ -37,43 +37,37 @@ function start(at: usize, page: usize, data: usize, order: u32): void {
   byteRingInit(ring, 0);
 }
 
-/** Writes and reads `chunks` times `size` bytes on one thread. */
-export function loop_both(from: usize, to: usize, size: u32, chunks: u32): void {
-  for (let i: u32 = 0; i < chunks; i++) {
-    if (!put(from, size) || !take(to, size)) unreachable();
+/** What `loop` does: one end, or both in turn. */
+const WRITES: u32 = 1;
+const READS: u32 = 2;
+
+/**
+ * Passes `chunks` times `size` bytes; an end that cannot go on looks again. One loop for both ends,
+ * so that each ring function has one caller and is part of it, as in C.
+ */
+export function loop(ends: u32, from: usize, to: usize, size: u32, chunks: u32): void {
+  const writer = changetype<ByteRing>(WRITER);
+  const reader = changetype<ByteRing>(READER);
+  let written: u32 = ends & WRITES ? 0 : chunks;
+  let read: u32 = ends & READS ? 0 : chunks;
+  while (written < chunks || read < chunks) {
+    if (written < chunks) {
+      const room = writable(writer);
+      if (room == BAD) unreachable();
+      if (room >= size) {
+        copyIn(writer, from, size, 0);
+        publishOut(writer, size);
+        written += 1;
+      }
+    }
+    if (read < chunks) {
+      const count = readable(reader);
+      if (count == BAD) unreachable();
+      if (count >= size) {
+        copyOut(reader, to, size, 0);
+        consumeIn(reader, size);
+        read += 1;
+      }
+    }
   }
-}
-
-/** The writing end of two threads: waits for room by looking. */
-export function loop_write(from: usize, size: u32, chunks: u32): void {
-  for (let i: u32 = 0; i < chunks; i++) {
-    while (!put(from, size));
-  }
-}
-
-/** The reading end. */
-export function loop_read(to: usize, size: u32, chunks: u32): void {
-  for (let i: u32 = 0; i < chunks; i++) {
-    while (!take(to, size));
-  }
-}
-
-function put(from: usize, size: u32): bool {
-  const ring = changetype<ByteRing>(WRITER);
-  const room = writable(ring);
-  if (room == BAD) unreachable();
-  if (room < size) return false;
-  copyIn(ring, from, size, 0);
-  publishOut(ring, size);
-  return true;
-}
-
-function take(to: usize, size: u32): bool {
-  const ring = changetype<ByteRing>(READER);
-  const count = readable(ring);
-  if (count == BAD) unreachable();
-  if (count < size) return false;
-  copyOut(ring, to, size, 0);
-  consumeIn(ring, size);
-  return true;
 }

@@ -9,9 +9,9 @@ import { AF_INET, SOCK_STREAM } from '../../assembly/wire/inet.js';
 import { ADDRESS, EVENT, MinimalPeer, startPolledCore, type PolledCore } from './polled-core.js';
 import { measure, printMachine } from './rounds.js';
 
-const ROUND_TRIPS = 20_000;
+const ROUND_TRIPS = 5_000;
 const BATCH = 32;
-const BATCHES = 2_000;
+const BATCHES = 1_000;
 
 /** Words by which the worker is told what to do; PING and PONG stand on lines of their own. */
 const TURN = 0; //   counts up: there is work

@@ -4,6 +4,7 @@
  * is the other end.
  */
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import {
   ABI_VERSION,
   EVENT_NONE,
@@ -35,6 +36,9 @@ export interface PolledCore {
   readonly page: number;
   readonly port: number;
 }
+
+/** The optimised code at once: how soon V8 has it is not what is measured. */
+setFlagsFromString('--no-liftoff');
 
 interface Instance {
   readonly core: CoreExports;
