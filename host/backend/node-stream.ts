@@ -3,10 +3,11 @@
  *
  * Node's `onread` asks for a buffer when the handle is made and after each read, for the next one;
  * it keeps the last buffer while reading is stopped. So the buffer handed over must never be ring
- * space unless that space is ours to fill: when the ring has no room, Node gets a spare page
- * instead and reading stops. The first read after that lands in the spare page and is copied;
- * from the second on, bytes go straight into the ring again. Ring space that Node holds stays
- * free, because only `received` moves in_prod, and is let go of when the socket is destroyed.
+ * space unless that space is ours to fill: when the ring has no room, Node gets a spare buffer
+ * instead and reading stops. The first read after that lands in the spare and is copied; from the
+ * second on, bytes go straight into the ring again. All sockets have one spare: what is read into
+ * it is copied out before anything else is read. Ring space that Node holds stays free, because
+ * only `received` moves in_prod, and is let go of when the socket is destroyed.
  * Invariant: bytes reach the sink in order, all of them, before `ended`.
  */
 import type net from 'node:net';
@@ -15,7 +16,7 @@ import { errnoOf } from './errors.js';
 import { endOrReset } from './node-end.js';
 import type { Stream, StreamSink } from './socket-layer.js';
 
-const SPARE_SIZE = 4096; // bytes
+const spare = Buffer.allocUnsafeSlow(65536);
 
 export class NodeStream implements Stream {
   private socket: net.Socket | undefined;
@@ -25,7 +26,6 @@ export class NodeStream implements Stream {
   private end: number | undefined;
   private closed = false;
   private window: Uint8Array | undefined;
-  private spare: Uint8Array | undefined;
 
   constructor(private readonly sink: StreamSink) {}
 
@@ -33,8 +33,7 @@ export class NodeStream implements Stream {
   readonly onread = {
     buffer: (): Uint8Array => {
       this.window ??= this.closed || this.leftover !== undefined ? undefined : this.sink.room();
-      if (this.window !== undefined) return this.window;
-      return (this.spare ??= Buffer.allocUnsafeSlow(SPARE_SIZE));
+      return this.window ?? spare;
     },
     /** False stops reading; `buffer` is asked right after, in either case. */
     callback: (bytes: number, buffer: Uint8Array): boolean => {
@@ -106,7 +105,7 @@ export class NodeStream implements Stream {
       return;
     }
     const count = this.sink.put([bytes]);
-    if (count < bytes.length) this.leftover = Uint8Array.from(bytes.subarray(count));
+    if (count < bytes.length) this.leftover = Buffer.from(bytes.subarray(count));
   }
 
   private finish(error: number): void {

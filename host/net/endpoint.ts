@@ -144,20 +144,27 @@ export abstract class Endpoint {
   }
 
   /** Waits for the next readiness event: ask the core again then. */
-  protected async readiness(signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      const waiter = {
-        resolve: () => (signal?.removeEventListener('abort', onAbort), resolve()),
-        reject: (error: Error) => (signal?.removeEventListener('abort', onAbort), reject(error)),
-      };
-      const onAbort = (): void => {
-        this.readyWaiters = this.readyWaiters.filter((other) => other !== waiter);
-        reject(signal?.reason as Error);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.readyWaiters.push(waiter);
-    });
+  protected readiness(signal?: AbortSignal): Promise<void> {
+    if (signal !== undefined) return this.readinessOr(signal);
+    return new Promise((resolve, reject) => this.readyWaiters.push({ resolve, reject }));
+  }
+
+  private async readinessOr(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    let onAbort = (): void => undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const waiter = { resolve, reject };
+        onAbort = () => {
+          this.readyWaiters = this.readyWaiters.filter((other) => other !== waiter);
+          reject(signal.reason as Error);
+        };
+        signal.addEventListener('abort', onAbort, { once: true });
+        this.readyWaiters.push(waiter);
+      });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
   }
 
   protected assertOpen(syscall: string): void {

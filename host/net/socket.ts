@@ -42,7 +42,7 @@ export class GuestSocket extends Endpoint {
       }
       let count = 0;
       for (const span of window) {
-        const part = span.subarray(0, into.length - count);
+        const part = first(span, into.length - count);
         copyBytes(into, count, part);
         count += part.length;
       }
@@ -55,7 +55,7 @@ export class GuestSocket extends Endpoint {
   async write(from: Uint8Array, signal?: AbortSignal): Promise<void> {
     let done = 0;
     while (done < from.length) {
-      const count = this.fill([from.subarray(done)]);
+      const count = this.fill([done === 0 ? from : from.subarray(done)]);
       if (count === 0) await this.readiness(signal);
       done += count;
     }
@@ -113,7 +113,7 @@ export class GuestSocket extends Endpoint {
       for (const span of room) {
         for (let at = 0; at < span.length && next < chunks.length;) {
           const chunk = chunks[next]!;
-          const part = chunk.subarray(offset, offset + span.length - at);
+          const part = first(offset === 0 ? chunk : chunk.subarray(offset), span.length - at);
           copyBytes(span, at, part);
           at += part.length;
           filled += part.length;
@@ -152,6 +152,11 @@ export class GuestSocket extends Endpoint {
     }
     return spans;
   }
+}
+
+/** The first `count` bytes, or all when there are fewer. */
+function first(bytes: Uint8Array, count: number): Uint8Array {
+  return bytes.length <= count ? bytes : bytes.subarray(0, count);
 }
 
 /** A socket that is not connected yet. Inside the guest only. */
