@@ -8,6 +8,7 @@ import net from 'node:net';
 import type { Address, GuestListener, GuestSocket } from '../index.js';
 import { Bridge } from '../net/bridge.js';
 import { show } from './addresses.js';
+import { watchDevices } from './devices.js';
 import { sentenceOf } from './failure.js';
 import { onlyGuest, type TaskContext } from './tasks.js';
 
@@ -23,15 +24,21 @@ const BACKLOG = 1024;
 /** After a failed accept: sockets that are closing come free. */
 const RETRY_MS = 50;
 
-/** Events: 'listening', 'closed', 'failed'. Result: connections carried. */
+/**
+ * Events: 'listening', at every backend, 'closed', 'failed', and those of watchDevices. Result:
+ * connections carried. Rejects when the device will not come back, or the address is refused.
+ */
 export async function expose(params: ExposeParams, context: TaskContext): Promise<number> {
   const { signal } = context;
   const listener = await onlyGuest(context).listen({ ...params.listen, backlog: BACKLOG, signal });
   const exposer = new Exposer(params, context);
   const { host: address, port } = params.listen;
-  context.emit({ event: 'listening', text: show(params.listen), address, port });
+  const announce = (): void =>
+    context.emit({ event: 'listening', text: show(params.listen), address, port });
+  announce();
+  listener.onListening = announce;
   try {
-    await exposer.acceptAll(listener);
+    await Promise.race([exposer.acceptAll(listener), watchDevices(context)]);
   } finally {
     await Promise.all([listener.close(), exposer.close()]);
   }

@@ -17,7 +17,8 @@ lets the system choose), listens and accepts, and joins every connection to the 
 second, until interrupted; then it ends with 0. Ends stay ends and resets resets. When the program
 ends a connection, it is closed after everything was delivered: PV Calls version 1 cannot carry a
 half-close. A program that is down resets the connection. One guest owns the address, so there is
-no --guests.`,
+no --guests. When the backend goes, open connections are reset; the guest listens again at the next
+one, and that is told again. Ends with 1 when the device is taken away, or the address is refused.`,
   examples: ['expose 8080 127.0.0.1:3000', 'expose --threads 0.0.0.0:6380 localhost:6379'],
   options: [...WORLD_OPTIONS, 'trace', ...OUTPUT_OPTIONS],
   arguments: [2, 2],
@@ -50,8 +51,12 @@ async function run(invocation: Invocation): Promise<number> {
     };
     const { crew } = world.guest(0);
     const task = crew.start('expose', params, { event });
-    stop.signal.addEventListener('abort', () => task.stop(), { once: true });
-    if (stop.signal.aborted) task.stop();
+    const halt = (): void => {
+      world.prepareClose();
+      task.stop();
+    };
+    stop.signal.addEventListener('abort', halt, { once: true });
+    if (stop.signal.aborted) halt();
     await task.result;
   } finally {
     status.close();

@@ -9,6 +9,7 @@ import net from 'node:net';
 import type { Address, Guest } from '../index.js';
 import { Bridge } from '../net/bridge.js';
 import { show } from './addresses.js';
+import { watchDevices, withBackend } from './devices.js';
 import { sentenceOf } from './failure.js';
 import { aborted, type TaskContext } from './tasks.js';
 
@@ -24,12 +25,18 @@ export interface ForwardParams {
 
 const BACKLOG = 511;
 
-/** Events: 'listening', 'closed', 'failed'. Result: connections carried. */
+/**
+ * Events: 'listening', 'closed', 'failed', and those of watchDevices. Result: connections carried.
+ * Rejects when the device of a guest will not come back.
+ */
 export async function forward(params: ForwardParams, context: TaskContext): Promise<number> {
   const forwarder = new Forwarder(params, context);
   await forwarder.listen();
-  await aborted(context.signal);
-  await forwarder.close();
+  try {
+    await Promise.race([aborted(context.signal), watchDevices(context)]);
+  } finally {
+    await forwarder.close();
+  }
   return forwarder.connections;
 }
 
@@ -99,7 +106,8 @@ class Forwarder {
     carrier.connecting += 1;
     try {
       const { signal } = this.context;
-      const socket = await carrier.guest.connect({ ...target, signal });
+      const { guest } = carrier;
+      const socket = await withBackend(guest, signal, () => guest.connect({ ...target, signal }));
       const bridge = new Bridge(client, socket, { idleMs });
       carrier.bridges.add(bridge);
       carrier.connecting -= 1;

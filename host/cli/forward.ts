@@ -17,7 +17,9 @@ export const forwardVerb: Verb = {
 carries every connection through PV Calls to the second, until interrupted; then it ends with 0.
 Ends stay ends and resets resets. PV Calls version 1 cannot carry a half-close: after a client's
 FIN the connection stays for the answer, until the target ends or nothing moves for --idle seconds.
-Connections are spread over the guests; a target that is down resets the client.`,
+Connections are spread over the guests; a target that is down resets the client. When the backend
+goes, open connections are reset and new ones wait up to 10 seconds for another. Ends with 1 when a
+guest's device is taken away or cannot be used any more.`,
   examples: [
     'forward 8080 127.0.0.1:80',
     'forward --threads --guests 2 0.0.0.0:6380 localhost:6379',
@@ -62,7 +64,10 @@ async function carry(world: World, places: Places, invocation: Invocation): Prom
   const { stop, options } = invocation;
   const [first, ...others] = world.crews as [Crew, ...Crew[]];
   const running: Running<'forward'>[] = [];
-  const halt = (): void => running.forEach((task) => task.stop());
+  const halt = (): void => {
+    world.prepareClose();
+    running.forEach((task) => task.stop());
+  };
   stop.signal.addEventListener('abort', halt, { once: true });
   const start = (crew: Crew, listen: Address | { fd: number }) =>
     new Promise<TaskEvent>((resolve, reject) => {

@@ -4,6 +4,7 @@
  * something is missing; 128 plus a signal's number when `demo`, `get` or `xen` was interrupted.
  * `xen` ends with a guest's exit code.
  */
+import { backendVerb } from './backend.js';
 import { demoVerb } from './demo.js';
 import { exposeVerb } from './expose.js';
 import { sentenceOf, Failure, UsageError } from './failure.js';
@@ -17,7 +18,15 @@ import type { Verb } from './verb.js';
 import { VERSION } from './version.js';
 import { xenVerb } from './xen.js';
 
-const VERBS: readonly Verb[] = [demoVerb, getVerb, forwardVerb, exposeVerb, lsVerb, xenVerb];
+const VERBS: readonly Verb[] = [
+  demoVerb,
+  getVerb,
+  forwardVerb,
+  exposeVerb,
+  lsVerb,
+  backendVerb,
+  xenVerb,
+];
 
 const HELP = `pvcalls ${VERSION}: POSIX socket calls of Xen guests, made in another domain
 

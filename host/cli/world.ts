@@ -34,6 +34,13 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** What was written goes out, however slowly it is read. */
 const CLOSE_TIMEOUT_MS = 600_000;
 
+/** A command that takes longer is given up; a kernel's own patience with a connect ends before. */
+const COMMAND_TIMEOUT_MS = 150_000;
+
+/** What can be done to the backend of a running instance. */
+export const BACKEND_ACTIONS = ['stop', 'kill', 'start', 'detach'] as const;
+export type BackendAction = (typeof BACKEND_ACTIONS)[number];
+
 /** Connections a guest can carry at once with rings of this order. */
 export interface Capacity {
   readonly frames: number;
@@ -55,11 +62,13 @@ export function capacityOf({ ringOrder = ORDER_DEFAULT }: Options, guests: numbe
 
 export class World {
   readonly machine: Machine;
-  readonly backend: Backend;
+  /** Another one after control('start'). */
+  backend: Backend;
   readonly domains: Domain[] = [];
   readonly crews: Crew[] = [];
   readonly capacity: Capacity;
   private readonly allowed: AddressRule[] = [];
+  private running = true;
 
   private constructor(
     private readonly options: Options,
@@ -73,12 +82,7 @@ export class World {
       maxDomains: 32,
       ...(options.seed !== undefined && { seed: options.seed }),
     });
-    this.backend = createBackend(this.machine, {
-      layout: options.layout,
-      policy: allowAddresses(this.allowed),
-      splice: options.splice,
-      quotas: { mappedPages: Math.max(DEFAULT_QUOTAS.mappedPages, this.capacity.frames) },
-    });
+    this.backend = this.newBackend();
   }
 
   /** Rejects, with nothing left behind, when the devices do not connect. */
@@ -104,19 +108,51 @@ export class World {
     return { crew: this.crews.find((crew) => crew.domids.includes(domid))!, domid };
   }
 
+  /** Does something to the backend, while the guests run. Rejects with a Failure. */
+  async control(action: BackendAction): Promise<void> {
+    if (action === 'detach') return this.detach();
+    if ((action === 'start') === this.running) {
+      throw new Failure(this.running ? 'a backend runs already' : 'no backend runs');
+    }
+    this.running = action === 'start';
+    if (action === 'start') this.backend = this.newBackend();
+    else if (action === 'kill') this.backend.kill();
+    else await this.backend.close();
+  }
+
+  /** Sockets and devices are closed with a backend, or only when their deadlines have passed. */
+  prepareClose(): void {
+    if (!this.running) this.backend = this.newBackend();
+    this.running = true;
+  }
+
   /** Result: what was left behind, in words; empty when all is as it should be. */
   async close(): Promise<string[]> {
+    this.prepareClose();
     await Promise.all(this.crews.map((crew) => crew.close()));
     await this.backend.close();
     await this.timeline.settle(this.machine.scheduler);
-    for (const { domid } of this.domains) {
-      await detachPvcalls(this.machine, { frontend: domid, backend: 0 }, { forced: true });
-    }
+    await this.detach();
     this.timeline.close();
     for (const domain of this.domains) domain.destroy();
     const leaks = this.machine.leaks();
     this.machine.close();
     return leaks;
+  }
+
+  private newBackend(): Backend {
+    return createBackend(this.machine, {
+      layout: this.options.layout,
+      policy: allowAddresses(this.allowed),
+      splice: this.options.splice,
+      quotas: { mappedPages: Math.max(DEFAULT_QUOTAS.mappedPages, this.capacity.frames) },
+    });
+  }
+
+  private async detach(): Promise<void> {
+    for (const { domid } of this.domains) {
+      await detachPvcalls(this.machine, { frontend: domid, backend: 0 }, { forced: true });
+    }
   }
 
   private async build(): Promise<void> {
@@ -134,6 +170,7 @@ export class World {
       layout,
       sockets: this.capacity.sockets,
       closeTimeoutMs: CLOSE_TIMEOUT_MS,
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
       ...(ringOrder !== undefined && { ringOrder }),
     };
     const late = AbortSignal.timeout(CONNECT_TIMEOUT_MS);

@@ -4,18 +4,20 @@
  * Other threads open the same machine through its handle and make hypercalls directly.
  * Nothing but discipline keeps domains apart in one memory; `Domain.bytes` checks it.
  */
-import { GNTTAB_RESERVED_XENSTORE } from '../../assembly/wire/grant-table.js';
+import {
+  GNTTAB_NR_RESERVED_ENTRIES,
+  GNTTAB_RESERVED_XENSTORE,
+} from '../../assembly/wire/grant-table.js';
 import { PAGE_SIZE } from '../../assembly/wire/page.js';
 import { Domain, type DomainContext } from './domain.js';
 import { EventChannels } from './event-channels.js';
 import { Frames } from './frames.js';
-import { GrantTables } from './grant-tables.js';
+import { GrantTables, type GrantStatus } from './grant-tables.js';
 import { findLeaks } from './leaks.js';
 import {
   DOMAIN_FIRST_FRAME,
   DOMAIN_FRAME_COUNT,
   DOMAIN_GENERATION,
-  DOMAIN_GRANTS_MAPPED,
   DOMAIN_NAME,
   DOMAIN_NAME_LENGTH,
   DOMAIN_NAME_MAX,
@@ -107,8 +109,8 @@ export class Machine {
   }
 
   /**
-   * What saving and restoring does to a domain: its memory stays, everything that the hypervisor and
-   * xenstored knew of it goes. Ports and grants are gone, hypercalls of its former life answer
+   * What saving and restoring does to a domain: its memory stays, everything that the hypervisor
+   * and xenstored knew of it goes. Ports and grants are gone, hypercalls of its former life answer
    * -ESRCH, xenstore has introduced it anew. Result: the domain of the new life; device nodes are
    * the toolstack's to write again. Throws while the domain runs or others map its frames.
    */
@@ -120,11 +122,13 @@ export class Machine {
       throw new Error(`restoreDomain: domain ${domid} is gone or runs; suspend its guest first`);
     }
     const store = this.store;
+    const shared = ({ ref, maps }: GrantStatus): boolean =>
+      ref >= GNTTAB_NR_RESERVED_ENTRIES && maps > 0;
+    if (domain.grants().some(shared)) {
+      throw new Error(`restoreDomain: others map domain ${domid}'s frames; detach its devices`);
+    }
     store.release(domid);
     this.state.locked(() => {
-      if (i32[record + DOMAIN_GRANTS_MAPPED] !== 0) {
-        throw new Error(`restoreDomain: others map domain ${domid}'s frames; detach its devices`);
-      }
       this.channels.closeAll(domid);
       this.grants.unmapAll(domid);
       this.grants.endAll(domid);

@@ -223,8 +223,11 @@ export class Bridge {
 
   private release(closed: Promise<void>, error?: Error): void {
     const { bytesRead: fromGuest, bytesWritten: toGuest } = this.guest;
-    const result = { toGuest, fromGuest, ...(error && { error }) };
-    const done = (): void => this.resolve(result);
-    closed.then(done, done);
+    const done = (reason = error): void =>
+      this.resolve({ toGuest, fromGuest, ...(reason && { error: reason }) });
+    closed.then(
+      () => done(),
+      (failure: Error) => done(error ?? failure),
+    );
   }
 }

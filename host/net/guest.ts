@@ -39,7 +39,7 @@ export class Guest implements EventSink {
   readonly scratch: Scratch;
   /** Called when the device changes state; `error` says why it is closed, down or failed. */
   onDevice: ((state: DeviceState, error: Error | undefined) => void) | undefined;
-  /** How often the device has been connected: 1, and more after the backend or the guest came back. */
+  /** How often the device has been connected: 1, and more after backend or guest came back. */
   lives = 0;
   private current!: Driver;
   private readonly endpoints = new Map<number, Endpoint>();

@@ -13,36 +13,44 @@ export interface SeedResult {
   readonly trace: string;
 }
 
-export async function runSeed(seed: number): Promise<SeedResult> {
-  return inWorld(seed, async (world) => {
-    const { machine, backend, plan, trace } = world;
-    await world.newTenant();
-    if (plan.second) await world.newTenant();
-    const envs = world.tenants.map(({ env }) => env);
-    const [first] = envs as [Env];
-    const work = envs.map((env) => mixed(env, env === first ? envs : [env]));
-    if (plan.foreign) work.push(world.foreignWork());
-    await world.during(Promise.all(work));
-    const cores = world.tenants.map(({ guest }) => guest.counters());
-    const works = envs.map(({ counts }) => counts);
-    const counts = countRun(machine, backend, works, cores);
-    await world.close();
-    return { plan, counts, trace: trace.hash };
-  });
+export async function runSeed(seed: number, options?: WorldOptions): Promise<SeedResult> {
+  return inWorld(
+    seed,
+    async (world) => {
+      const { machine, backend, plan, trace } = world;
+      await world.newTenant();
+      if (plan.second) await world.newTenant();
+      const envs = world.tenants.map(({ env }) => env);
+      const [first] = envs as [Env];
+      const work = envs.map((env) => mixed(env, env === first ? envs : [env]));
+      if (plan.foreign) work.push(world.foreignWork());
+      await world.during(Promise.all(work));
+      const cores = world.tenants.map(({ guest }) => guest.counters());
+      const works = envs.map(({ counts }) => counts);
+      const counts = countRun(machine, backend, works, cores);
+      await world.close();
+      return { plan, counts, trace: trace.hash };
+    },
+    options,
+  );
 }
 
 /** The backend goes in the middle of everything, and another one comes. */
-export async function runRestart(seed: number): Promise<void> {
-  await inWorld(seed, async (world) => {
-    const { env } = await world.newTenant();
-    const work = outlive(env);
-    work.catch(() => undefined); // awaited below
-    await world.scheduler.run(() => busy(world.backend));
-    await world.during(world.backend.close());
-    world.backend = world.newBackend();
-    await world.during(work);
-    await world.close();
-  });
+export async function runRestart(seed: number, options?: WorldOptions): Promise<void> {
+  await inWorld(
+    seed,
+    async (world) => {
+      const { env } = await world.newTenant();
+      const work = outlive(env);
+      work.catch(() => undefined); // awaited below
+      await world.scheduler.run(() => busy(world.backend));
+      await world.during(world.backend.close());
+      world.backend = world.newBackend();
+      await world.during(work);
+      await world.close();
+    },
+    options,
+  );
 }
 
 /** What fails in the world says where the world stood. */
