@@ -20,11 +20,8 @@ class Refusal {
       this.binds += 1;
       if (this.left === 0) return scripted.bind(address, offered, done);
       this.left -= 1;
-      return scripted.connect(
-        { host: '0.0.0.0', port: 0 },
-        { room: () => undefined, received: () => undefined, ended: () => undefined },
-        () => done(-EADDRINUSE),
-      );
+      queueMicrotask(() => done(-EADDRINUSE));
+      return () => undefined;
     },
   });
 }
