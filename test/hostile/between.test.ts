@@ -176,7 +176,7 @@ describe('line 16: an event between the look and the sleep', () => {
       watch.at = (access, address) => {
         if (access !== 'store' || address !== rspEvent) return;
         watch.at = () => undefined;
-        world.core.guard?.amid(() => {
+        world.core.guard?.amid('the backend', () => {
           world.backend.write(requests[1]!, -113);
           publish();
         });
@@ -202,7 +202,7 @@ describe('line 16: an event between the look and the sleep', () => {
         let seen = 0;
         watch.at = () => {
           if (seen++ !== when) return;
-          world.core.guard?.amid(() => {
+          world.core.guard?.amid('the backend', () => {
             ring.produce(pattern(7));
             ring.kick();
           });

@@ -16,6 +16,7 @@ import { XENSTORE_RING_SIZE, XS_REQ_PROD, XS_RSP_CONS } from '../../assembly/wir
 import { Driver, type EventSink } from '../../host/core/driver.js';
 import type { CoreExports, CoreHypercalls } from '../../host/core/exports.js';
 import type { Domain, Machine } from '../../host/machine/index.js';
+import type { Scheduler } from '../../host/machine/scheduler.js';
 import { releaseCore, watchedCore, watchImports, type Watcher } from './core-wasm.js';
 import { WriteGuard, type Range } from './write-guard.js';
 
@@ -59,7 +60,6 @@ export class GuestCore implements EventSink {
   private readonly open = new Set<number>();
   private readonly bytes: Buffer;
   private readonly base: number;
-  private readonly exports: CoreExports;
 
   constructor(
     machine: Machine,
@@ -77,12 +77,18 @@ export class GuestCore implements EventSink {
     this.bytes.fill(UNTOUCHED, this.base, end);
     this.bytes.fill(GARBAGE, this.arena.start, this.arena.end);
     this.guard = quiet && new WriteGuard(machine.memory, this.mayWrite(), quiet);
-    this.exports = this.instantiate(machine, settings);
-    this.driver = new Driver(this.exports, machine.memory, this.base, machine.scheduler, this);
+    this.driver = new Driver(
+      this.instantiate(machine, settings),
+      machine.memory,
+      this.base,
+      this.watched(machine.scheduler),
+      this,
+    );
     this.writeInit(settings);
-    this.frames = this.driver.enter((core) => core.init(this.base + INIT_AT));
+    const initialise = () => this.driver.enter((core) => core.init(this.base + INIT_AT));
+    this.frames = this.around('init', initialise);
     if (this.frames <= 0) throw new Error(`init: ${this.frames}`);
-    domain.start(this.driver.handleUpcall);
+    domain.start(() => this.around('an upcall', this.driver.handleUpcall));
   }
 
   /** The arena, what the store page and shared_info give to the guest, and the event struct. */
@@ -104,29 +110,32 @@ export class GuestCore implements EventSink {
   private instantiate(machine: Machine, { watcher }: CoreSettings): CoreExports {
     const { guard } = this;
     const hypercalls = Object.fromEntries(
-      Object.entries(this.domain.hypercalls as unknown as CoreHypercalls).map(([name, call]) => [
-        name,
-        (...numbers: number[]): number => {
-          guard?.leave(`before ${name}`);
-          const result = (call as (...all: number[]) => number)(...numbers);
-          guard?.enter();
-          return result;
-        },
-      ]),
+      Object.entries(this.domain.hypercalls as unknown as CoreHypercalls).map(([name, call]) => {
+        const hypercall = call as (...numbers: number[]) => number;
+        const guarded = (...numbers: number[]): number =>
+          guard === undefined
+            ? hypercall(...numbers)
+            : guard.amid(name, () => hypercall(...numbers));
+        return [name, guarded];
+      }),
     );
     const env = { memory: machine.memory, ...watchImports(watcher ?? (() => undefined)) };
     const module = watcher === undefined ? releaseCore() : watchedCore();
-    const { exports } = new WebAssembly.Instance(module, { env, hypercalls });
-    const guarded = Object.entries(exports).map(([name, entry]) => [
-      name,
-      (...numbers: number[]): number => {
-        guard?.enter();
-        const result = (entry as (...all: number[]) => number)(...numbers);
-        guard?.leave(name);
-        return result;
-      },
-    ]);
-    return Object.fromEntries(guarded) as CoreExports;
+    return new WebAssembly.Instance(module, { env, hypercalls }).exports as unknown as CoreExports;
+  }
+
+  /** Runs the core, watched. */
+  private around<T>(what: string, run: () => T): T {
+    return this.guard === undefined ? run() : this.guard.around(what, run);
+  }
+
+  /** The driver's tasks enter the core, too. */
+  private watched(scheduler: Scheduler): Scheduler {
+    return {
+      now: () => scheduler.now(),
+      defer: (task) => scheduler.defer(() => this.around('a deferred task', task)),
+      after: (ms, task) => scheduler.after(ms, () => this.around('a timer', task)),
+    };
   }
 
   private writeInit(settings: CoreSettings): void {
@@ -187,7 +196,7 @@ export class GuestCore implements EventSink {
 
   /** One entry, as a program would make it. */
   call(entry: (core: CoreExports) => number | void): number {
-    return this.driver.call(entry) ?? 0;
+    return this.around('a call', () => this.driver.call(entry)) ?? 0;
   }
 
   socket(): number {
@@ -212,11 +221,13 @@ export class GuestCore implements EventSink {
   connect(handle: number, order = 1): number {
     const refused = this.call((core) => core.set_ring_order(handle, order));
     if (refused < 0) return refused;
-    return this.call((core) => core.connect(handle, this.sockaddr(80), 16));
+    const at = this.sockaddr(80);
+    return this.call((core) => core.connect(handle, at, 16));
   }
 
   bind(handle: number): number {
-    return this.call((core) => core.bind(handle, this.sockaddr(8080), 16));
+    const at = this.sockaddr(8080);
+    return this.call((core) => core.bind(handle, at, 16));
   }
 
   /** Bytes out, by way of a buffer that is lent; from the middle of the domain's RAM. */
@@ -245,7 +256,7 @@ export class GuestCore implements EventSink {
   counter(offset: number): number {
     const at = this.base + COUNTERS_AT;
     this.guard?.lend({ start: at, end: at + abi.COUNTERS_SIZE });
-    this.driver.enter((core) => core.counters(at));
+    this.around('counters', () => this.driver.enter((core) => core.counters(at)));
     this.guard?.lend();
     return this.bytes.readUInt32LE(at + offset);
   }

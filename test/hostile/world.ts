@@ -28,6 +28,7 @@ const SCRATCH_AND_GUARD = 22;
 const ARENA_FRAMES = 96;
 const FRAMES_BEHIND = 8; // of the domain that was made last: its grant table
 const BYSTANDER = 0x3c;
+const BYSTANDER_SIZE = 65536; // the rest stays zero
 
 export interface WorldSettings extends CoreSettings {
   /** Frames of the first guest's arena. Default 96. */
@@ -168,7 +169,7 @@ function bystanders(machine: Machine, last: Domain): Range[] {
     { start: last.storePage + FRAMES_BEHIND * PAGE_SIZE, end: machine.memory.buffer.byteLength },
   ];
   const bytes = Buffer.from(machine.memory.buffer as unknown as ArrayBuffer);
-  for (const { start, end } of ranges) bytes.fill(BYSTANDER, start, end);
+  for (const { start } of ranges) bytes.fill(BYSTANDER, start, start + BYSTANDER_SIZE);
   return ranges;
 }
 

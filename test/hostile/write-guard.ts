@@ -1,7 +1,7 @@
 /**
  * What the core may write, checked byte by byte over the whole memory of the machine: all domains,
  * and the machine's own tables. What others write too is compared at every border between the core
- * and somebody else (an entry, a hypercall), so a difference is the core's own doing; what nobody
+ * and somebody else (entries, a hypercall), so a difference is the core's own doing; what nobody
  * writes at all is compared once, at the end.
  */
 export interface Range {
@@ -40,26 +40,31 @@ export class WriteGuard {
     if (at < this.memory.length) this.watched.push({ start: at, end: this.memory.length });
   }
 
-  /** The core is about to run. */
-  enter(): void {
-    for (const { start, end } of this.watched) this.memory.copy(this.before, start, start, end);
-  }
-
-  /** The core has stopped running, for good or for a hypercall. */
-  leave(during: string): void {
-    this.compare(this.watched, during);
+  /** Runs the core, for as many entries as nobody else comes between. */
+  around<T>(what: string, run: () => T): T {
+    this.take();
+    try {
+      return run();
+    } finally {
+      this.compare(this.watched, what);
+    }
   }
 
   /** Somebody else acts while the core is in the middle of something. */
-  amid(act: () => void): void {
-    this.leave('in between');
-    act();
-    this.enter();
+  amid<T>(what: string, act: () => T): T {
+    this.compare(this.watched, `before ${what}`);
+    const result = act();
+    this.take();
+    return result;
   }
 
   /** The core has stopped for good. */
   end(): void {
     this.compare(this.quiet, 'at some time');
+  }
+
+  private take(): void {
+    for (const { start, end } of this.watched) this.memory.copy(this.before, start, start, end);
   }
 
   private compare(ranges: readonly Range[], during: string): void {
