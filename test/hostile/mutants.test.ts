@@ -16,7 +16,7 @@ const ONLY = process.env['PVCALLS_MUTANT'];
 const LONG = process.env['PVCALLS_LONG'] !== undefined || ONLY !== undefined;
 const LINES = 25;
 /** A mutant that hangs its test is red as well, but by assertion is better: they are told apart. */
-const HANG_MS = 120_000;
+const HANG_MS = 300_000;
 
 interface Verdict {
   /** Names of the tests that failed, and how: the first line of each failure. */
