@@ -11,6 +11,10 @@
 export declare function evtchn_alloc_unbound(remote: u32): u32;
 /** Marks the port pending at the other end. Xen: EVTCHNOP_send. */
 export declare function evtchn_send(port: u32): i32;
+/** Keeps the port from raising an upcall; it stays pending. Xen: a bit of shared_info. */
+export declare function evtchn_mask(port: u32): i32;
+/** Lets it again, and raises the upcall it is pending for. Xen: EVTCHNOP_unmask. */
+export declare function evtchn_unmask(port: u32): i32;
 /** Frees a port; an interdomain peer falls back to unbound. Xen: EVTCHNOP_close. */
 export declare function evtchn_close(port: u32): i32;
 /** Lets `remote` map a frame of ours. Result: the grant reference, or -ENOSPC when none is left. */

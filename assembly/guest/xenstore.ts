@@ -150,6 +150,11 @@ export function storeTake(): u32 {
   return STORE_MESSAGE;
 }
 
+/** Changes whenever xenstored has sent something that was taken. */
+export function storeWork(): u32 {
+  return store_.rspCons;
+}
+
 /** Type, request and payload of the message that storeTake found. */
 export function messageType(): u32 {
   return store_.inType;

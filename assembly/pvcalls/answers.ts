@@ -8,7 +8,6 @@ import { ringTake, RESPONSE_OVERFLOW } from '../ring/shared-ring';
 import {
   COUNTER_LATE,
   COUNTER_RESPONSES,
-  COUNTER_SPURIOUS,
   DEVICE_CONNECTED,
   FAULT_CMD,
   FAULT_ID,
@@ -58,17 +57,14 @@ import {
 
 /** Takes all responses; the ring asks to be woken for the next one when it returns. */
 export function handleResponses(): void {
-  let taken = 0;
   while (frontend.state == DEVICE_CONNECTED) {
     const got = ringTake(commands, frontend.scratch, RESPONSE_SIZE);
     if (got == RESPONSE_OVERFLOW) {
       return fail(FAULT_RSP_PROD, loadIndex(commands.page + RSP_PROD)); // as it stands now
     }
     if (got == 0) break;
-    taken += 1;
     handleResponse(frontend.scratch);
   }
-  if (taken == 0) count(COUNTER_SPURIOUS);
 }
 
 function handleResponse(at: usize): void {

@@ -8,8 +8,9 @@
  */
 import { evtchn_send } from '../hypercalls';
 import { carve, refOf, releaseFrames, retryParked, takeFrames } from '../guest/arena';
-import { closePort, OWNER_COMMANDS } from '../guest/events';
+import { OWNER_COMMANDS } from '../guest/events';
 import { offerFrames } from '../guest/offer';
+import { leavePort } from '../guest/storm';
 import { ringInit, SharedRing } from '../ring/shared-ring';
 import {
   COUNTER_LOST,
@@ -50,7 +51,7 @@ export class Frontend {
   scratch: usize; //      one request or response, private
   tickAt: u32; //         when LIST_TIMED is looked at again, if it has members
   tickMs: u32; //         how long the last pause was
-  parkedAt: u32; //       when parked frames are tried again, if there are any
+  choresAt: u32; //       when parked frames are tried again, and masked ports
 }
 
 /** Bytes of the counters that are kept as they are told. */
@@ -123,7 +124,7 @@ export function frontendClosing(): void {
 export function frontendDetach(state: u32): void {
   frontendClosing();
   if (frontend.page != 0) {
-    if (frontend.port != 0) closePort(frontend.port);
+    if (frontend.port != 0) leavePort(frontend.port);
     frontend.port = 0;
     releaseFrames(frontend.page, 1);
     frontend.page = 0;
@@ -137,7 +138,7 @@ export function fail(fault: u32, value: u32): void {
   if (frontend.port == 0) return; // there is no device, or it has failed before
   refuse(fault, value);
   become(DEVICE_FAILED);
-  closePort(frontend.port);
+  leavePort(frontend.port);
   frontend.port = 0;
   killSockets();
 }

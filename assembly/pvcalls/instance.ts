@@ -15,6 +15,7 @@ import {
   scanBegin,
   scanNext,
 } from '../guest/events';
+import { stormInit, stormSize, useful } from '../guest/storm';
 import { XENBUS_SIZE, xenbusInit } from '../guest/xenbus';
 import {
   messageId,
@@ -23,6 +24,7 @@ import {
   messageType,
   STORE_SIZE,
   storeInit,
+  storeWork,
 } from '../guest/xenstore';
 import {
   COUNTER_EVENTS,
@@ -30,6 +32,7 @@ import {
   COUNTER_LOST,
   COUNTER_PARKED,
   COUNTER_SOCKETS,
+  COUNTER_SPURIOUS,
   COUNTER_UNKNOWN,
   EVENT_A,
   EVENT_B,
@@ -59,6 +62,7 @@ import { handleResponses } from './answers';
 import { deviceAdvance, deviceTimeout } from './device';
 import { DEVICE_SIZE, deviceInit } from './phases';
 import {
+  commands,
   count,
   COUNTERS_KEPT,
   countersKept,
@@ -99,11 +103,13 @@ export function init(config: usize): i32 {
   const sockets = load<u32>(config, INIT_SOCKETS);
   if (arena == 0 || arena & (PAGE_SIZE - 1) || frames == 0 || frames >= 1 << 20) return -EINVAL;
   if (sockets == 0 || sockets > SOCKETS_MAX) return -EINVAL;
-  if ((<u64>frames) << PAGE_SHIFT < FIXED_SIZE + socketsSize(sockets) + arenaOverhead(frames)) {
+  const tables = stormSize(OWNER_SOCKETS + sockets) + socketsSize(sockets);
+  if ((<u64>frames) << PAGE_SHIFT < FIXED_SIZE + tables + arenaOverhead(frames)) {
     return -ENOMEM;
   }
   arenaInit(arena, frames);
   eventsInit(load<u32>(config, INIT_SHARED_INFO), load<u32>(config, INIT_ARCHITECTURE));
+  stormInit(OWNER_SOCKETS + sockets);
   storeInit(load<u32>(config, INIT_STORE_PAGE), load<u32>(config, INIT_STORE_PORT));
   xenbusInit();
   frontendInit(config + INIT_FLAGS);
@@ -127,20 +133,26 @@ export function handleEvent(port: u32): void {
   advance();
 }
 
-function dispatch(port: u32): void {
+/** Handles an event of a port. */
+export function dispatch(port: u32): void {
   const owner = ownerOf(port);
+  let work: u32 = 0;
   count(COUNTER_EVENTS);
   if (owner >= OWNER_SOCKETS) {
     const socket = socketAt(owner - OWNER_SOCKETS);
     if (socket.state == STATE_DRAINING) keepDraining(socket);
     else handleData(socket);
+    work = socket.inProd + socket.outCons; // neither moves back
   } else if (owner == OWNER_COMMANDS) {
     handleResponses();
+    work = commands.rspCons;
   } else if (owner == OWNER_STORE) {
     handleMail();
+    work = storeWork();
   } else {
-    count(COUNTER_UNKNOWN);
+    return count(COUNTER_UNKNOWN);
   }
+  if (!useful(port, owner, work)) count(COUNTER_SPURIOUS);
 }
 
 /** Time has come to `nowMs`; u32, any origin, never back. */

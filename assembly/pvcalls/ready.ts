@@ -3,13 +3,13 @@
  * never a queue, so that nothing can overflow and news of the same kind is told once.
  */
 import { loadInError, loadOutError, readable, BAD, writable } from '../ring/byte-ring';
-import { COUNTER_SPURIOUS, POLLERR, POLLHUP, POLLIN, POLLOUT } from '../wire/abi';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../wire/abi';
 import { FAULT_IN_ERROR, FAULT_IN_PROD, FAULT_OUT_CONS, FAULT_OUT_ERROR } from '../wire/abi';
 import { ENOTCONN } from '../wire/errno';
 import { loadIndex } from '../ring/order';
 import { distance } from '../ring/serial';
 import { IN_ERROR, IN_PROD, OUT_CONS, OUT_ERROR } from '../wire/data-ring';
-import { count, fail } from './frontend';
+import { fail } from './frontend';
 import {
   enlist,
   LIST_READY,
@@ -81,7 +81,6 @@ export function handleData(socket: Socket): void {
   if (socket.state == STATE_CONNECTED && socket.error == 0 && look(socket)) {
     const mask = pollMask(socket) & socket.armed;
     socket.armed &= ~(<u8>mask);
-    if (mask != 0) return ready(socket, READY_DATA);
+    if (mask != 0) ready(socket, READY_DATA);
   }
-  count(COUNTER_SPURIOUS);
 }

@@ -7,8 +7,9 @@
  * derived from the socket and the arena's own table. Spec: pvcalls, "Data ring interface".
  */
 import { endAccess, refOf, releaseFrames, takeFrames } from '../guest/arena';
-import { closePort, OWNER_SOCKETS, setOwner } from '../guest/events';
+import { OWNER_SOCKETS, setOwner } from '../guest/events';
 import { offerFrames } from '../guest/offer';
+import { leavePort } from '../guest/storm';
 import { ByteRing, byteRingInit } from '../ring/byte-ring';
 import { storeIndex } from '../ring/order';
 import { PAGE_SIZE } from '../wire/page';
@@ -41,7 +42,7 @@ export function takeRing(socket: Socket, order: u32, backend: u32, v7: bool, fir
 /** Closes the port, ends the grants, gives the frames back. Nothing happens without a ring. */
 export function dropRing(socket: Socket): void {
   if (socket.page == 0) return;
-  closePort(socket.port);
+  leavePort(socket.port);
   releaseFrames(socket.page, (1 << socket.order) + 1);
   socket.page = 0;
   socket.ringed = false;

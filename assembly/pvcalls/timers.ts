@@ -4,15 +4,18 @@
  * per event.
  */
 import { framesParked, retryParked } from '../guest/arena';
+import { resume, STORM_MS, stormCounting, stormOver } from '../guest/storm';
 import { distance, reached } from '../ring/serial';
 import { TIMEOUT_NONE } from '../wire/abi';
 import { ETIMEDOUT } from '../wire/errno';
 import { PVCALLS_RELEASE, PVCALLS_SOCKET } from '../wire/pvcalls';
 import { RING_SIZE } from '../wire/ring';
+import { EVTCHN_2L_NR_CHANNELS } from '../wire/shared-info';
 import { frontend } from './frontend';
 import { complete } from './ready';
 import { keepDraining, released } from './release';
 import { passiveBusy } from './calls';
+import { dispatch } from './instance';
 import { NO_OWNER, Request, requestAt } from './requests';
 import {
   enlist,
@@ -34,7 +37,8 @@ import {
 
 /** Longest pause between two looks at draining sockets: v1 has no event for "all taken". */
 const TICK_MAX_MS: u32 = 32;
-const PARKED_RETRY_MS: u32 = 500;
+/** From one try of parked frames to the next; the window in which useless events are counted. */
+const CHORES_MS: u32 = STORM_MS;
 
 /** Does what is due at frontend.now. */
 export function runTimers(): void {
@@ -44,9 +48,10 @@ export function runTimers(): void {
     frontend.tickAt = now + frontend.tickMs;
     lookAtTimed();
   }
-  if (framesParked() == 0 || reached(now, frontend.parkedAt)) {
-    frontend.parkedAt = now + PARKED_RETRY_MS; // moves along while nothing is parked
+  if (!chores() || reached(now, frontend.choresAt)) {
+    frontend.choresAt = now + CHORES_MS; // moves along while there are none
     retryParked();
+    if (stormCounting()) endStorm();
   }
   deadlines(true);
 }
@@ -55,8 +60,19 @@ export function runTimers(): void {
 export function nextTimeout(): u32 {
   let next = deadlines(false);
   if (peekList(LIST_TIMED) !== null) next = min(next, until(frontend.tickAt));
-  if (framesParked() != 0) next = min(next, until(frontend.parkedAt));
+  if (chores()) next = min(next, until(frontend.choresAt));
   return next;
+}
+
+/** Whether frames are parked or useless events counted. */
+function chores(): bool {
+  return framesParked() != 0 || stormCounting();
+}
+
+/** Unmasks what was masked, and looks: what came meanwhile raised no event. */
+function endStorm(): void {
+  stormOver();
+  for (let port: u32 = 0; port < EVTCHN_2L_NR_CHANNELS; port++) if (resume(port)) dispatch(port);
 }
 
 /**

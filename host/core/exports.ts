@@ -42,6 +42,8 @@ export interface CoreExports {
 export interface CoreHypercalls {
   evtchn_alloc_unbound(remote: number): number;
   evtchn_send(port: number): number;
+  evtchn_mask(port: number): number;
+  evtchn_unmask(port: number): number;
   evtchn_close(port: number): number;
   gnttab_grant_access(remote: number, frame: number, readonly: number): number;
   gnttab_end_access(ref: number): number;

@@ -4,6 +4,8 @@
  */
 #include "console.h"
 #include "grant-table.h"
+#include "layout.h"
+#include "linear.h"
 #include "mmu.h"
 #include "wire.h"
 #include "xen.h"
@@ -46,6 +48,25 @@ uint32_t w2c_hypercalls_evtchn_send(struct w2c_hypercalls *xen, uint32_t port)
     (void)xen;
     struct port request = { port };
     return (uint32_t)event_channel_op(OP_SEND, &request);
+}
+
+/* A bit that Xen only reads: no hypercall. */
+uint32_t w2c_hypercalls_evtchn_mask(struct w2c_hypercalls *xen, uint32_t port)
+{
+    (void)xen;
+    if (port >= WIRE_EVTCHN_2L_NR_CHANNELS)
+        return (uint32_t)-WIRE_EINVAL;
+    uint64_t *words = linear_at(LINEAR_SHARED_INFO + WIRE_ARM64_EVTCHN_MASK);
+    __atomic_fetch_or(&words[port / 64], 1ull << port % 64, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+/* Xen raises the upcall itself if the port became pending meanwhile. */
+uint32_t w2c_hypercalls_evtchn_unmask(struct w2c_hypercalls *xen, uint32_t port)
+{
+    (void)xen;
+    struct port request = { port };
+    return (uint32_t)event_channel_op(OP_UNMASK, &request);
 }
 
 uint32_t w2c_hypercalls_evtchn_close(struct w2c_hypercalls *xen, uint32_t port)

@@ -47,6 +47,7 @@ struct shutdown {
 #define OP_CLOSE 3
 #define OP_SEND 4
 #define OP_ALLOC_UNBOUND 6
+#define OP_UNMASK 9
 struct alloc_unbound {
     uint16_t domid;
     uint16_t remote;

@@ -47,7 +47,8 @@ class FakeXen {
   }
 
   reset() {
-    this.ports = new Map(); // port -> { remote, masked }
+    this.ports = new Map(); // port -> { remote }
+    this.masked = new Set(); // ports; as in Xen, a mask outlives its port
     this.portNumbers = new Sequence(9, 7, 1024);
     this.grants = new Map(); // ref -> { remote, frame, readonly, busy }
     this.refs = new Sequence(41, 13, 32768);
@@ -74,7 +75,7 @@ class FakeXen {
   openPort(remote) {
     const port = this.allocate(this.portNumbers);
     if (port < 0) return port;
-    this.ports.set(port, { remote, masked: false });
+    this.ports.set(port, { remote });
     this.sent.set(port, 0);
     if (this.sharedInfo) this.setBit('pending', port, false);
     return port;
@@ -89,9 +90,9 @@ class FakeXen {
   }
 
   setMask(port, masked) {
-    const entry = this.ports.get(port);
-    if (!entry) return this.refuse(EINVAL);
-    entry.masked = masked;
+    if (!this.ports.has(port)) return this.refuse(EINVAL);
+    if (masked) this.masked.add(port);
+    else this.masked.delete(port);
     if (this.sharedInfo) {
       this.setBit('mask', port, masked);
       if (!masked && this.bit('pending', port)) this.upcall(port);
@@ -185,7 +186,8 @@ function readers(xen) {
     fake_ports: () => xen.ports.size,
     fake_port_at: (index) => keyAt(xen.ports, index),
     fake_remote_of: (port) => xen.ports.get(port)?.remote ?? -1,
-    fake_is_masked: (port) => Number(xen.ports.get(port)?.masked ?? -1),
+    fake_is_masked: (port) => Number(xen.masked.has(port)),
+    fake_masked: () => xen.masked.size,
     fake_sent: (port) => xen.sent.get(port) ?? 0,
     fake_sent_total: () => [...xen.sent.values()].reduce((sum, count) => sum + count, 0),
     fake_seen_at_send: (port) => xen.watched.get(port)?.value ?? 0,

@@ -31,7 +31,9 @@ export declare function fake_ports(): i32;
 export declare function fake_port_at(index: i32): i32;
 /** Who may bind an open port; -1 when it is not open. */
 export declare function fake_remote_of(port: u32): i32;
+/** Whether a port is masked, open or not: a mask outlives its port. And how many are. */
 export declare function fake_is_masked(port: u32): i32;
+export declare function fake_masked(): i32;
 
 /** How often the core notified the port since the reset or fake_forget_sent(); closed ports too. */
 export declare function fake_sent(port: u32): i32;

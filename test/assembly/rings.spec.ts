@@ -238,7 +238,7 @@ describe('reuse', () => {
   it('gives kept rings up when a new one finds no room', () => {
     configure();
     option(INIT_FLAGS, INIT_REUSE);
-    option(INIT_FRAMES, 44);
+    option(INIT_FRAMES, 45);
     boot();
     attach(4, 0);
     const one = openFresh();
@@ -256,7 +256,7 @@ describe('reuse', () => {
   it('gives up only rings that the backend has let go of; the others stay on offer', () => {
     configure();
     option(INIT_FLAGS, INIT_REUSE);
-    option(INIT_FRAMES, 44);
+    option(INIT_FRAMES, 45);
     boot();
     attach(4, 0);
     const waiting = openFresh();

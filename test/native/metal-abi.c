@@ -54,6 +54,7 @@ SAME(OP_BIND_INTERDOMAIN, EVTCHNOP_bind_interdomain);
 SAME(OP_CLOSE, EVTCHNOP_close);
 SAME(OP_SEND, EVTCHNOP_send);
 SAME(OP_ALLOC_UNBOUND, EVTCHNOP_alloc_unbound);
+SAME(OP_UNMASK, EVTCHNOP_unmask);
 SIZE(alloc_unbound, evtchn_alloc_unbound);
 FIELD(alloc_unbound, domid, evtchn_alloc_unbound, dom);
 FIELD(alloc_unbound, remote, evtchn_alloc_unbound, remote_dom);
@@ -64,6 +65,7 @@ FIELD(bind_interdomain, remote_port, evtchn_bind_interdomain, remote_port);
 FIELD(bind_interdomain, port, evtchn_bind_interdomain, local_port);
 SIZE(port, evtchn_send);
 SIZE(port, evtchn_close);
+SIZE(port, evtchn_unmask);
 
 SAME(OP_MAP_GRANT_REF, GNTTABOP_map_grant_ref);
 SAME(OP_UNMAP_GRANT_REF, GNTTABOP_unmap_grant_ref);
