@@ -198,6 +198,25 @@ const OF_XENBUS: readonly Mutant[] = [
 ];
 
 const OF_EVENTS: readonly Mutant[] = [
+  inFile('guest/storm.ts', EVENTS)(
+    15,
+    'storm-not-masked',
+    '  if (count == USELESS_MAX) evtchn_mask(port);\n',
+    '',
+  ),
+  inFile('guest/storm.ts', EVENTS)(
+    15,
+    'masked-for-ever',
+    '  if (masked) evtchn_unmask(port);\n',
+    '',
+  ),
+  inFile('guest/storm.ts', EVENTS)(
+    15,
+    'mask-outlives-its-port',
+    '  resume(port);\n  closePort(port);',
+    '  closePort(port);',
+  ),
+  inFile('guest/storm.ts', EVENTS)(15, 'work-taken-for-storm', 'if (before != work)', 'if (false)'),
   inFile('guest/events.ts', EVENTS)(
     15,
     'closed-port-still-owned',
