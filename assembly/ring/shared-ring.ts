@@ -33,6 +33,7 @@ export class SharedRing {
   reqProd: u32; //      requests published
   rspCons: u32; //      responses taken
   rspProd: u32; //      last rsp_prod that was read and found good
+  rspEvent: u32; //     rsp_event as last published
 }
 
 /** takeResponse found a rsp_prod beyond the requests outstanding. */
@@ -48,6 +49,7 @@ export function ringInit(ring: SharedRing, page: usize): void {
   ring.reqProd = 0;
   ring.rspCons = 0;
   ring.rspProd = 0;
+  ring.rspEvent = 1;
 }
 
 /** Requests whose response has not been taken. */
@@ -77,13 +79,17 @@ export function ringPush(ring: SharedRing): bool {
 
 /**
  * Copies the next response out. Result: 1, 0 when there is none and rsp_event asks for the next one
- * (the final check has been made), or RESPONSE_OVERFLOW.
+ * (the final check has been made), or RESPONSE_OVERFLOW. Who looks again and again stores rsp_event
+ * once: each store takes the line with the indices away from the backend, which looks too.
  */
 export function ringTake(ring: SharedRing, response: usize, size: u32): i32 {
   if (ring.rspCons == ring.rspProd) {
     let prod = loadIndex(ring.page + RSP_PROD);
     if (prod == ring.rspCons) {
-      storeIndex(ring.page + RSP_EVENT, advance(ring.rspCons, 1));
+      const next = advance(ring.rspCons, 1);
+      if (ring.rspEvent == next) return 0;
+      ring.rspEvent = next;
+      storeIndex(ring.page + RSP_EVENT, next);
       prod = loadIndex(ring.page + RSP_PROD); // a response published before rsp_event was seen
       if (prod == ring.rspCons) return 0;
     }

@@ -189,6 +189,17 @@ describe('responses', () => {
     expect(take()).toBe(1);
   });
 
+  it('are looked for again without another store: the page has the event already', () => {
+    expect(take()).toBe(0);
+    store<u32>(PAGE + RSP_EVENT, 0xbeef); // what a second store would put right
+    expect(take()).toBe(0);
+    expect(load<u32>(PAGE + RSP_EVENT)).toBe(0xbeef);
+    respond(0, 0x11);
+    expect(take()).toBe(1);
+    expect(take()).toBe(0);
+    expect(load<u32>(PAGE + RSP_EVENT)).toBe(2);
+  });
+
   it('are copied out: what the backend does to the slot afterwards changes nothing', () => {
     respond(0, 0x33);
     expect(take()).toBe(1);
