@@ -8,7 +8,7 @@ import { DEATHS, runDeath, type DeathName } from './death.js';
 const LONG = process.env['PVCALLS_LONG'] !== undefined;
 const ONLY = process.env['PVCALLS_SEED'];
 const FIRST = Number(ONLY ?? 1);
-const SEEDS = ONLY !== undefined ? 1 : LONG ? 20 : 3;
+const SEEDS = ONLY !== undefined ? 1 : LONG ? 8 : 3;
 /** Steps between two deaths, and seeds begin at different ones; 1: at every step. */
 const STRIDE = ONLY !== undefined || LONG ? 1 : 67;
 const TIMEOUT_MS = LONG ? 3_600_000 : 60_000;
