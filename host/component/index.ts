@@ -89,6 +89,8 @@ function importsOf(hypercalls: CoreHypercalls): Bindings.ImportObject['xen:pvcal
   return {
     evtchnAllocUnbound: (remote) => hypercalls.evtchn_alloc_unbound(remote),
     evtchnSend: (port) => hypercalls.evtchn_send(port),
+    evtchnMask: (port) => hypercalls.evtchn_mask(port),
+    evtchnUnmask: (port) => hypercalls.evtchn_unmask(port),
     evtchnClose: (port) => hypercalls.evtchn_close(port),
     gnttabGrantAccess: (remote, frame, readonly) =>
       hypercalls.gnttab_grant_access(remote, frame, readonly),

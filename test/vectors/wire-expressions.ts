@@ -166,5 +166,7 @@ export const OURS: Record<string, Record<string, string> | string> = {
   dom0less: "the wiki has the port at 4 and 'go' at 0; the rest, and the module's ABI, is ours",
   errno: {
     ERESTARTSYS: "Linux's kernel keeps it to itself, and its backend sends it all the same",
+    ERRNO_MAX:
+      'the bound of our ABI is that of Linux, whose header for programs has no name for it',
   },
 };
