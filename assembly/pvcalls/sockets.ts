@@ -78,13 +78,13 @@ export class Socket extends ByteRing {
   addr1: u64;
   addr2: u64;
   addr3: u32;
-  next0: u16;
-  next1: u16;
-  next2: u16;
-  next3: u16;
-  next4: u16;
-  next5: u16;
-  next6: u16;
+  next0: usize; //       next entry, by list
+  next1: usize;
+  next2: usize;
+  next3: usize;
+  next4: usize;
+  next5: usize;
+  next6: usize;
 }
 
 if (offsetof<Socket>('addr3') - offsetof<Socket>('addr0') + 4 != ADDR_SIZE) ERROR('addr size');
@@ -100,21 +100,21 @@ class Table {
   freeHead: u32; //       list of free entries, through `partner`
 }
 
+/** The lists follow Table. */
 const HEAD: u32 = offsetof<Table>();
-const TAIL: u32 = HEAD + 2;
+const TAIL: u32 = HEAD + 4;
 
 let table: Table = changetype<Table>(0);
 
 /** Bytes of tables for `count` sockets, alignment included. */
 export function socketsSize(count: u32): u32 {
-  return offsetof<Table>() + (LISTS << 2) + count * STRIDE + 16;
+  return offsetof<Table>() + (LISTS << 3) + count * STRIDE + 16;
 }
 
 export function socketsInit(count: u32): void {
-  table = changetype<Table>(carve(offsetof<Table>() + (LISTS << 2)));
+  table = changetype<Table>(carve(offsetof<Table>() + (LISTS << 3)));
   table.entries = carve(count * STRIDE);
   table.count = count;
-  memory.fill(listAt(0) + HEAD, 0xff, LISTS << 2);
   table.freeHead = NO_SOCKET;
   for (let i = count; i-- > 0;) {
     socketAt(i).generation = 1;
@@ -193,43 +193,51 @@ function pushFree(index: u32): void {
   table.freeHead = index;
 }
 
-/** u16 head and u16 tail of a list stand at HEAD and TAIL from here: after Table, by list. */
-function listAt(list: u32): usize {
-  return changetype<usize>(table) + (list << 2);
+/** Addresses of the first and the last of a list, 0 for none, stand at HEAD and TAIL from here. */
+function endsOf(list: u32): usize {
+  return changetype<usize>(table) + (list << 3);
 }
 
-function nextSlot(index: u32, list: u32): usize {
-  return table.entries + index * STRIDE + offsetof<Socket>('next0') + (list << 1);
+/** Where an entry has the address of the next one in a list; 0 in the last. */
+function nextOf(entry: usize, list: u32): usize {
+  return entry + offsetof<Socket>('next0') + (list << 2);
 }
 
 /** Appends to a list, unless it is there already. */
 export function enlist(socket: Socket, list: u32): void {
   if ((<u32>socket.linked) & bit(list)) return;
   socket.linked |= <u8>bit(list);
-  const index = indexOf(socket);
-  const ends = listAt(list);
-  const tail = <u32>load<u16>(ends, TAIL);
-  store<u16>(nextSlot(index, list), <u16>NO_SOCKET);
-  if (tail == NO_SOCKET) store<u16>(ends, <u16>index, HEAD);
-  else store<u16>(nextSlot(tail, list), <u16>index);
-  store<u16>(ends, <u16>index, TAIL);
+  const entry = changetype<usize>(socket);
+  const ends = endsOf(list);
+  const tail = load<usize>(ends, TAIL);
+  store<usize>(nextOf(entry, list), 0);
+  store<usize>(tail == 0 ? ends + HEAD : nextOf(tail, list), entry);
+  store<usize>(ends, entry, TAIL);
+}
+
+/** Takes the socket out of a list, wherever it stands: all go round once, and the others stay. */
+export function unlist(socket: Socket, list: u32): void {
+  if (!((<u32>socket.linked) & bit(list))) return;
+  const last = load<usize>(endsOf(list), TAIL);
+  for (let first = takeList(list); first !== null; first = takeList(list)) {
+    if (first != socket) enlist(first, list);
+    if (changetype<usize>(first) == last) return;
+  }
 }
 
 /** The first of a list, left in it; null when empty. */
 export function peekList(list: u32): Socket | null {
-  const index = <u32>load<u16>(listAt(list), HEAD);
-  return index == NO_SOCKET ? null : socketAt(index);
+  return changetype<Socket | null>(load<usize>(endsOf(list), HEAD));
 }
 
 /** Takes the first out of a list; null when empty. */
 export function takeList(list: u32): Socket | null {
-  const ends = listAt(list);
-  const index = <u32>load<u16>(ends, HEAD);
-  if (index == NO_SOCKET) return null;
-  const socket = socketAt(index);
-  socket.linked &= ~(<u8>bit(list));
-  const next = load<u16>(nextSlot(index, list));
-  store<u16>(ends, next, HEAD);
-  if (next == <u16>NO_SOCKET) store<u16>(ends, <u16>NO_SOCKET, TAIL);
-  return socket;
+  const ends = endsOf(list);
+  const first = peekList(list);
+  if (first === null) return null;
+  first.linked &= ~(<u8>bit(list));
+  const next = load<usize>(nextOf(changetype<usize>(first), list));
+  store<usize>(ends, next, HEAD);
+  if (next == 0) store<usize>(ends, 0, TAIL);
+  return first;
 }

@@ -48,6 +48,7 @@ import {
   STATE_LISTENING,
   STATE_RELEASING,
   takeList,
+  unlist,
 } from './sockets';
 
 /** Slots kept free for RELEASE. */
@@ -56,8 +57,12 @@ const RELEASE_SLOTS: u32 = 2;
 export const LONG_MAX: u32 = 28;
 export const PASSIVE_MAX: u32 = 24;
 
-/** The socket waits for a slot, for as long as a command may take. */
+/**
+ * The socket waits for a slot, for as long as a command may take. It leaves the lists that it is
+ * still in from before, maybe from an earlier life: each is in the order of its deadlines.
+ */
 export function want(socket: Socket, list: u32): void {
+  for (let stale = LIST_RELEASE; stale <= LIST_CONNECT; stale++) unlist(socket, stale);
   socket.due = frontend.now + frontend.commandTimeoutMs;
   enlist(socket, list);
 }
