@@ -56,8 +56,14 @@ const COMMAND_RING: readonly Mutant[] = [
   inFile('pvcalls/answers.ts', COMMANDS)(
     6,
     'ret-unchecked',
-    '  if (ret > 0) return fail(FAULT_RET, ret);\n',
+    '  if (<u32>-ret > ERRNO_MAX) return fail(FAULT_RET, ret);\n',
     '',
+  ),
+  inFile('pvcalls/answers.ts', COMMANDS)(
+    6,
+    'ret-below-every-errno',
+    'if (<u32>-ret > ERRNO_MAX)',
+    'if (ret > 0)',
   ),
 ];
 
@@ -172,15 +178,29 @@ const OF_DATA: readonly Mutant[] = [
     12,
     'in-error-unchecked',
     `IN_ERROR);
-    if (error > 0) return BAD;`,
+    if (<u32>-error > ERRNO_MAX) return BAD;`,
     'IN_ERROR);',
+  ),
+  inFile('ring/byte-ring.ts', DATA)(
+    12,
+    'in-error-below-every-errno',
+    `IN_ERROR);
+    if (<u32>-error > ERRNO_MAX)`,
+    'IN_ERROR);\n    if (error > 0)',
   ),
   inFile('ring/byte-ring.ts', DATA)(
     12,
     'out-error-unchecked',
     `OUT_ERROR);
-    if (error > 0) return BAD;`,
+    if (<u32>-error > ERRNO_MAX) return BAD;`,
     'OUT_ERROR);',
+  ),
+  inFile('ring/byte-ring.ts', DATA)(
+    12,
+    'out-error-below-every-errno',
+    `OUT_ERROR);
+    if (<u32>-error > ERRNO_MAX)`,
+    'OUT_ERROR);\n    if (error > 0)',
   ),
 ];
 
