@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
 
 export interface Client {
   /** Resolves when more may be written. */
@@ -51,15 +52,15 @@ export async function connectNet(port: number): Promise<Client> {
   return clientOf(socket, reader);
 }
 
-/** A socket that a server accepted; Node offers no onread for it. */
-export function acceptedNet(socket: net.Socket): Client {
+/** A stream of any kind, read by its 'data' events. */
+export function streamClient(socket: Duplex): Client {
   const reader = new Reader();
-  socket.on('data', (chunk) => reader.give(chunk.length));
+  socket.on('data', (chunk: Uint8Array) => reader.give(chunk.length));
   socket.on('end', () => reader.give(0));
   return clientOf(socket, reader);
 }
 
-function clientOf(socket: net.Socket, reader: Reader): Client {
+function clientOf(socket: Duplex, reader: Reader): Client {
   return {
     write: (data) =>
       socket.write(data) ? Promise.resolve() : once(socket, 'drain').then(() => undefined),

@@ -6,7 +6,14 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { allowAll, createBackend, createGuest, createMachine } from 'pvcalls';
-import { acceptedNet, connectNet, readAll, roundTripUs, writeAll, type Client } from './clients.js';
+import {
+  streamClient,
+  connectNet,
+  readAll,
+  roundTripUs,
+  writeAll,
+  type Client,
+} from './clients.js';
 import { measure, printMachine } from './rounds.js';
 
 const BYTES = 32 << 20;
@@ -81,7 +88,7 @@ async function main(): Promise<void> {
   const plain: Connect = async () => {
     const accepted = once(server, 'connection') as Promise<[net.Socket]>;
     const client = await connectNet(port);
-    return [client, acceptedNet((await accepted)[0])];
+    return [client, streamClient((await accepted)[0])];
   };
   printMachine();
   for (const splice of [true, false]) {

@@ -6,13 +6,23 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { allowAll, createBackend, createGuest, createMachine, type Guest } from 'pvcalls';
-import { connectNet, readAll, roundTripUs, writeAll, type Connect } from './clients.js';
+import {
+  connectNet,
+  readAll,
+  roundTripUs,
+  streamClient,
+  writeAll,
+  type Connect,
+} from './clients.js';
 import { measure, printMachine } from './rounds.js';
 
 const BYTES = 64 << 20;
 const MIB = BYTES / (1 << 20);
 const ROUND_TRIPS = 1000;
 const RING_ORDER = 8; // 512 KiB each way; a socket of the kernel has megabytes
+
+const DEFAULT_ORDER = 4;
+const HOST = '127.0.0.1';
 
 /** First bytes of a connection: what the server is to do, and with which chunks. */
 const TAKE = 0x74; //  takes all and answers one byte
@@ -48,7 +58,7 @@ function serve(): void {
       else echo(socket, first);
     });
   });
-  server.listen(0, '127.0.0.1', () => process.send!((server.address() as net.AddressInfo).port));
+  server.listen(0, HOST, () => process.send!((server.address() as net.AddressInfo).port));
 }
 
 /** MB/s from the server. */
@@ -74,6 +84,18 @@ async function sendRate(connect: Connect, chunkKiB: number): Promise<number> {
   return BYTES / seconds / 1e6;
 }
 
+const RATES = [
+  ['receives', receiveRate],
+  ['sends', sendRate],
+] as const;
+
+/** node:net as most programs use it. */
+async function plainStream(port: number): Promise<net.Socket> {
+  const socket = net.connect({ port, host: HOST, noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
 async function roundTrip(connect: Connect): Promise<number> {
   const client = await connect();
   await client.write(Buffer.from([ECHO]));
@@ -89,16 +111,13 @@ async function main(child: ChildProcess): Promise<void> {
   const backend = createBackend(machine, { policy: allowAll });
   const guest = await createGuest(machine, { ringOrder: RING_ORDER });
   const plain: Connect = () => connectNet(port);
-  const guests: Connect = () => guest.connect({ host: '127.0.0.1', port });
+  const guests: Connect = () => guest.connect({ host: HOST, port });
   const pair = (measured: (connect: Connect) => Promise<number>) => ({
     floor: () => measured(plain),
     value: () => measured(guests),
   });
   printMachine();
-  for (const [direction, rate] of [
-    ['receives', receiveRate],
-    ['sends', sendRate],
-  ] as const) {
+  for (const [direction, rate] of RATES) {
     for (const kib of [4, 64]) {
       await measure({
         name: `guest ${direction}, ${kib} KiB`,
@@ -107,6 +126,19 @@ async function main(child: ChildProcess): Promise<void> {
         ...pair((connect) => rate(connect, kib)),
       });
     }
+    await measure({
+      name: `guest ${direction}, 64 KiB, default ring`,
+      unit: 'MB/s',
+      floor: () => rate(plain, 64),
+      value: () => rate(() => guest.connect({ host: HOST, port, ringOrder: DEFAULT_ORDER }), 64),
+    });
+    await measure({
+      name: `stream ${direction}, 64 KiB`,
+      unit: 'MB/s',
+      floor: () => rate(async () => streamClient(await plainStream(port)), 64),
+      value: () =>
+        rate(async () => streamClient((await guest.connect({ host: HOST, port })).stream()), 64),
+    });
   }
   const us = { name: 'guest round trip, 64 B', unit: 'us', aim: { addedAtMost: 5 } };
   await measure({ ...us, ...pair(roundTrip) });
@@ -119,10 +151,7 @@ async function main(child: ChildProcess): Promise<void> {
 
 /** Of both ends together: the guest's own, and those the guest has handled. */
 async function notifications(guest: Guest, connect: Connect): Promise<void> {
-  for (const [direction, rate] of [
-    ['receiving', receiveRate],
-    ['sending', sendRate],
-  ] as const) {
+  for (const [direction, rate] of RATES) {
     const before = guest.counters();
     const count = async (): Promise<{ ours: number; theirs: number }> => {
       await rate(connect, 64);
@@ -134,8 +163,13 @@ async function notifications(guest: Guest, connect: Connect): Promise<void> {
     };
     const { ours, theirs } = await count();
     const unit = '1/MiB';
-    await measure({ name: `notifies, ${direction}`, unit, value: () => ours, exact: true });
-    await measure({ name: `is notified, ${direction}`, unit, value: () => theirs, exact: true });
+    await measure({ name: `guest ${direction}: notifies`, unit, value: () => ours, exact: true });
+    await measure({
+      name: `guest ${direction}: is notified`,
+      unit,
+      value: () => theirs,
+      exact: true,
+    });
   }
 }
 
