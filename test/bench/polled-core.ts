@@ -88,7 +88,10 @@ export function startPolledCore(sockets: number): PolledCore {
   return { core, memory, page, port: core.attach_port() };
 }
 
-/** The other end: answers every request, BIND with an error so that it can be asked again. */
+/**
+ * The other end: answers every request, BIND with an error so that it can be asked again. It leaves
+ * req_event where it is: who looks needs no notification.
+ */
 export class MinimalPeer {
   private readonly words: Int32Array;
   private readonly header: number;
@@ -115,7 +118,6 @@ export class MinimalPeer {
       words[at + (RESPONSE_ID >>> 2)] = id;
       words[at + (RESPONSE_ID >>> 2) + 1] = 0;
     }
-    Atomics.store(words, header + (ring.REQ_EVENT >>> 2), (prod + 1) | 0);
     Atomics.store(words, header + (ring.RSP_PROD >>> 2), prod);
     return count;
   }
