@@ -56,6 +56,8 @@ function instantiate(sockets: number): Instance {
   const hypercalls = {
     evtchn_alloc_unbound: () => next++,
     evtchn_send: () => 0,
+    evtchn_mask: () => 0,
+    evtchn_unmask: () => 0,
     evtchn_close: () => 0,
     gnttab_grant_access: (_remote: number, frame: number) => (frameOf.set(next, frame), next++),
     gnttab_end_access: () => 0,
