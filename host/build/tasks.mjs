@@ -8,7 +8,7 @@ import { installDependencies } from './dependencies.mjs';
 import { Failure, explain, progress } from './report.mjs';
 import { ROOT } from './run.mjs';
 import { setUpXen } from '../metal/setup.mjs';
-import { test, testLong, testNative, testPeers, testXen } from './test.mjs';
+import { soak, test, testLong, testNative, testPeers, testXen } from './test.mjs';
 import { writeVectors } from './vectors.mjs';
 
 const CLI = new URL('../../build/host/cli.js', import.meta.url);
@@ -23,6 +23,7 @@ const TASKS = {
   'test:peers': testPeers,
   'test:xen': testXen,
   'test:long': testLong,
+  'test:soak': soak,
   'xen:setup': setUpXen,
   check,
   format,

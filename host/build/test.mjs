@@ -55,8 +55,35 @@ export async function testLong() {
   requireTools([...NATIVE_TOOLS, ...PEER_TOOLS]);
   requireXen();
   process.env['PVCALLS_LONG'] = '1';
-  const codes = [await test([]), await testNative([]), await testPeers([]), await testXen([])];
+  const codes = [
+    await test([]),
+    await testNative([]),
+    await testPeers([]),
+    await soak(),
+    await testXen([]),
+  ];
   return codes.find((code) => code !== 0) ?? 0;
+}
+
+/**
+ * Ten minutes of everything at full speed: a program of its own, because a terminal shows how far it
+ * is, and what resident memory grows by would otherwise be the test runner's.
+ */
+export async function soak() {
+  await build(['core', 'host']);
+  const esbuild = await import('esbuild');
+  const outfile = 'build/load/soak.js';
+  await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: ['test/load/soak.main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'error',
+  });
+  return show(process.execPath, [ROOT + outfile]);
 }
 
 /** @param {string} project @param {string[]} args */

@@ -1,0 +1,13 @@
+/** The soak of `npm run test:long`, for as long as `npm test` has time. */
+import { expect, it } from 'vitest';
+import { inMiB, soak } from './soak.js';
+
+const SECONDS = 3;
+
+it(`${SECONDS} seconds at full speed leave nothing behind, and memory as it was`, async () => {
+  const { account, heapGrowth, complaints } = await soak({ seconds: SECONDS, samples: 24 });
+  const { bytes, trips, sockets, aborted } = account;
+  console.log(`${inMiB(bytes)}, ${sockets} sockets; heap ${inMiB(heapGrowth)} more`);
+  expect(complaints).toEqual([]);
+  expect(Math.min(trips, sockets, aborted)).toBeGreaterThan(0);
+});
