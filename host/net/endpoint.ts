@@ -183,8 +183,10 @@ export abstract class Endpoint {
       this.closeWaiters.push({ resolve, reject }),
     );
     this.ending = true;
-    const refused = this.refusal('close');
-    for (const waiter of [this.operation, ...this.readyWaiters]) waiter?.reject(refused);
+    if (this.operation !== undefined || this.readyWaiters.length > 0) {
+      const refused = this.refusal('close'); // with a stack: not for nobody
+      for (const waiter of [this.operation, ...this.readyWaiters]) waiter?.reject(refused);
+    }
     this.operation = undefined;
     this.readyWaiters = [];
     this.guest.driver.call(call);
