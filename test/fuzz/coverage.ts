@@ -13,6 +13,8 @@ export class Coverage {
   mutations = 0;
   /** Devices that failed or closed and were started anew. */
   restarts = 0;
+  /** Ports that the core masked, because of events without work behind them. */
+  masked = 0;
   readonly ops = new Array<number>(OPS.length).fill(0);
   readonly events = new Array<number>(6).fill(0);
   readonly states = new Array<number>(6).fill(0);
@@ -44,7 +46,7 @@ export class Coverage {
     const states = this.states.map((count, state) => `${name('DEVICE_', state)} ${count}`);
     return [
       `${this.runs} runs, ${this.steps} steps, ${this.mutations} mutations`,
-      `restarts: ${this.restarts}; states: ${states.join(', ')}`,
+      `restarts: ${this.restarts}; ports masked: ${this.masked}; states: ${states.join(', ')}`,
       `faults: ${faults.join(', ')}`,
       `different results by call: ${calls.join(', ')}`,
       `operations: ${this.ops.map((count, op) => `${OPS[op]} ${count}`).join(', ')}`,

@@ -44,6 +44,7 @@ async function runFrom(from: number, runs: number): Promise<void> {
   expect(coverage.faultNames().join(' ')).toBe(LONG ? LONG_FAULTS : FAULTS);
   expect(coverage.states.every((count) => count > 0)).toBe(true);
   expect(coverage.events.slice(1).every((count) => count > 0)).toBe(true);
+  expect(coverage.masked).toBeGreaterThan(0);
   expect(coverage.ops.every((count) => count > 0)).toBe(true);
 }
 

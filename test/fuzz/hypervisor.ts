@@ -39,15 +39,17 @@ export class Hypervisor {
   private readonly refOfFrame = new Int32Array(FIRST + ARENA_FRAMES_MAX);
   private readonly mapped = new Uint8Array(FIRST + ARENA_FRAMES_MAX);
   private readonly open = new Uint8Array(EVTCHN_2L_NR_CHANNELS);
+  private readonly masked = new Uint8Array(EVTCHN_2L_NR_CHANNELS);
   private lastRef = 0;
   private nextPort = 0;
   private batch: number[] = [];
   private arenaEnd = FIRST;
 
-  /** `offered` hears of every new command ring. */
+  /** `offered` hears of every new command ring, `maskBit` of every port masked or unmasked. */
   constructor(
     private readonly memory: FuzzMemory,
     private readonly offered: () => void,
+    private readonly maskBit: (port: number, masked: boolean) => void,
   ) {}
 
   reset(arenaFrames: number, storePort: number): void {
@@ -60,6 +62,7 @@ export class Hypervisor {
     this.refOfFrame.fill(-1);
     this.mapped.fill(0);
     this.open.fill(0);
+    this.masked.fill(0);
     this.batch.length = 0;
     this.lastRef = 8;
     this.nextPort = storePort + 60; // some share a word of the bitmaps, some do not
@@ -75,8 +78,8 @@ export class Hypervisor {
       this.sends++;
       return 0;
     },
-    evtchn_mask: (port) => this.setMask('evtchn_mask', port),
-    evtchn_unmask: (port) => this.setMask('evtchn_unmask', port),
+    evtchn_mask: (port) => this.mask(port, true),
+    evtchn_unmask: (port) => this.mask(port, false),
     evtchn_close: (port) => this.closePort(port),
     gnttab_grant_access: (_remote, frame) => this.grant(frame),
     gnttab_end_access: (ref) => this.endAccess(ref),
@@ -84,6 +87,11 @@ export class Hypervisor {
 
   isOpen(port: number): boolean {
     return this.open[port] === 1;
+  }
+
+  /** Whether the core has masked the port. */
+  isMasked(port: number): boolean {
+    return this.masked[port] === 1;
   }
 
   /** The frame of a reference that is granted, or -1. */
@@ -174,15 +182,18 @@ export class Hypervisor {
     return port;
   }
 
-  /** The fuzzer raises events as it likes, so a mask holds nothing back; it may only be refused. */
-  private setMask(operation: string, port: number): number {
+  private mask(port: number, masked: boolean): number {
     this.count();
-    if (this.open[port] !== 1) throw new Violation(`${operation}(${port}): it is not open`);
+    const verb = masked ? 'mask' : 'unmask';
+    if (this.open[port] !== 1) throw new Violation(`evtchn_${verb}(${port}): it is not open`);
+    this.masked[port] = masked ? 1 : 0;
+    this.maskBit(port, masked);
     return 0;
   }
 
   private closePort(port: number): number {
     this.count();
+    if (this.masked[port] === 1) throw new Violation(`evtchn_close(${port}): it is masked`);
     if (this.open[port] !== 1) throw new Violation(`evtchn_close(${port}): it is not open`);
     this.open[port] = 0;
     const ring = this.rings.get(port);

@@ -24,6 +24,16 @@ export class SharedInfo {
     u8[SHARED_INFO_AT + wire.EVTCHN_UPCALL_PENDING] = 1;
   }
 
+  /** The bit of evtchn_mask; what became pending meanwhile is told when it goes. */
+  setMask(port: number, masked: boolean): void {
+    const { u32 } = this.memory;
+    const at = (this.maskAt >>> 2) + (port >>> 5);
+    const bit = 1 << (port & 31);
+    if (masked) u32[at]! |= bit;
+    else u32[at]! &= ~bit;
+    if (!masked && (u32[(this.pendingAt >>> 2) + (port >>> 5)]! & bit) !== 0) this.raise(port);
+  }
+
   /** Whether a scan now comes to this port. */
   due(port: number): boolean {
     const { u32 } = this.memory;

@@ -63,8 +63,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'in_cons is read back from the page',
     file: 'assembly/ring/byte-ring.ts',
-    find: '  ring.inCons += size;\n',
-    replace: '  ring.inCons = loadIndex(ring.page + IN_CONS) + size;\n',
+    find: '  ring.inCons = advance(ring.inCons, size);\n',
+    replace: '  ring.inCons = advance(loadIndex(ring.page + IN_CONS), size);\n',
   },
   {
     name: 'the order is read back from the page',

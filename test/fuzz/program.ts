@@ -204,7 +204,7 @@ export class Program {
       return;
     }
     for (const port of [STORE_PORT, commandPort, ...hypervisor.rings.keys()]) {
-      if (port !== 0 && info.take(port)) this.handleEvent(port);
+      if (port !== 0 && !hypervisor.isMasked(port) && info.take(port)) this.handleEvent(port);
     }
   }
 
@@ -216,6 +216,7 @@ export class Program {
 
   private handleEvent(port: number): void {
     const { core, hypervisor } = this.world;
+    if (hypervisor.isMasked(port)) return; // a kernel does not tell of it
     const looks = port !== 0 && port === hypervisor.commandPort;
     this.world.enter(looks, () => core.handle_event(port));
   }
@@ -223,7 +224,7 @@ export class Program {
   private time(a: number): void {
     const { world } = this;
     world.nowMs = (world.nowMs + (a % 8 === 0 ? (a >>> 8) % 3000 : (a >>> 8) % 5)) >>> 0;
-    world.enter(false, () => world.core.handle_timeout(world.nowMs));
+    world.pass();
     world.core.poll_timeout();
   }
 

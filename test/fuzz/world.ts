@@ -85,7 +85,14 @@ export class World {
     readonly coverage: Coverage,
   ) {
     memory.reset(setup.frames);
-    this.hypervisor = new Hypervisor(memory, () => this.commands.reset());
+    this.hypervisor = new Hypervisor(
+      memory,
+      () => this.commands.reset(),
+      (port, masked) => {
+        this.info.setMask(port, masked);
+        if (masked) coverage.masked++;
+      },
+    );
     this.hypervisor.reset(setup.frames, setup.xenbus ? STORE_PORT : 0);
     this.commands = new Commands(memory, this.hypervisor, (request) => this.sent(request));
     this.info = new SharedInfo(memory, setup.x86);
@@ -125,6 +132,18 @@ export class World {
     this.commands.settle(looksAtCommands);
     if (looksAtCommands && this.commands.fault !== 0) this.events.expectFault();
     return result;
+  }
+
+  /** Time: a port that was masked is looked at when its mask goes. */
+  pass(): void {
+    const { core, commands, hypervisor } = this;
+    const { commandPort } = hypervisor;
+    const masked = hypervisor.isMasked(commandPort);
+    if (masked) commands.predict();
+    core.handle_timeout(this.nowMs);
+    const looked = masked && !hypervisor.isMasked(commandPort);
+    commands.settle(looked);
+    if (looked && commands.fault !== 0) this.events.expectFault();
   }
 
   /** Ends the run: the peer goes, everything is closed, and nothing may be left. */
