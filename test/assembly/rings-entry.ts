@@ -1,8 +1,8 @@
 /**
  * The ring arithmetic of the core as a module of its own, for the tests that compare it with Xen's
  * macros (test/host/rings.ts, test/native/rings.test.ts), and for those that run a peer between any
- * two accesses of it (test/model). Everything stands in memory that the test supplies: private state
- * below 4096, the shared page at 4096, data from 65536 on.
+ * two accesses of it (test/model). Everything stands in memory that the test supplies: private
+ * state below 4096, the shared page at 4096, data from 65536 on.
  */
 import {
   BAD,
@@ -12,6 +12,8 @@ import {
   copyIn,
   copyOut,
   flexRingSize,
+  loadInError,
+  loadOutError,
   publishOut,
   readable,
   writable,
@@ -167,12 +169,22 @@ export function data_init(size: u32): void {
   byteRing(0, 0).size = size;
 }
 
+/** As pvcalls/ready.ts and stream.ts: what may be moved is counted from what look() left behind. */
 export function data_readable(): u32 {
-  return readable(changetype<ByteRing>(STATE));
+  const ring = changetype<ByteRing>(STATE);
+  return readable(ring) == BAD ? BAD : distance(ring.inProd, ring.inCons);
 }
 
 export function data_writable(): u32 {
-  return writable(changetype<ByteRing>(STATE));
+  const ring = changetype<ByteRing>(STATE);
+  return writable(ring) == BAD ? BAD : ring.size - distance(ring.outProd, ring.outCons);
+}
+
+/** The latched error of `in` or `out`, or 1 when it was impossible. */
+export function data_error(out: u32): i32 {
+  const ring = changetype<ByteRing>(STATE);
+  if ((out ? loadOutError(ring) : loadInError(ring)) == BAD) return 1;
+  return out ? ring.outError : ring.inError;
 }
 
 export function data_read(to: usize, size: u32): u32 {
