@@ -12,7 +12,7 @@ import { filesBelow } from './freshness.mjs';
 import { Failure, progress } from './report.mjs';
 import { ROOT, inModules, show } from './run.mjs';
 import { requireXen } from '../metal/setup.mjs';
-import { NATIVE_TOOLS, PEER_TOOLS, requireTools } from './tools.mjs';
+import { MODEL_TOOLS, NATIVE_TOOLS, PEER_TOOLS, requireTools } from './tools.mjs';
 
 const REPORTS = `${ROOT}build/reports`;
 const LINE_MAX = 500;
@@ -52,7 +52,7 @@ export async function testPeers(args) {
 
 /** `npm run test:long`: everything, at length. */
 export async function testLong() {
-  requireTools([...NATIVE_TOOLS, ...PEER_TOOLS]);
+  requireTools([...NATIVE_TOOLS, ...PEER_TOOLS, ...MODEL_TOOLS]);
   requireXen();
   process.env['PVCALLS_LONG'] = '1';
   const codes = [

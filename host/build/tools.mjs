@@ -27,6 +27,12 @@ export const PEER_TOOLS = [
   { package: 'redis-tools', command: 'redis-benchmark' },
 ];
 
+/** What verifies the models of the rings: test/model. @type {Tool[]} */
+export const MODEL_TOOLS = [
+  { package: 'gcc', command: 'gcc' },
+  { package: 'spin', command: 'spin' },
+];
+
 /** What boots guests under real Xen. @type {Tool[]} */
 export const XEN_TOOLS = [
   { package: 'qemu-system-arm', command: 'qemu-system-aarch64' },
