@@ -1,4 +1,4 @@
-/** Verifies a Promela model: spin makes a C program of it that visits every state, gcc compiles it. */
+/** Verifies a Promela model: spin makes a C program that visits every state, gcc compiles it. */
 import { mkdirSync, rmSync } from 'node:fs';
 
 import { ROOT, run } from './run.mjs';

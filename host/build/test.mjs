@@ -66,8 +66,8 @@ export async function testLong() {
 }
 
 /**
- * Ten minutes of everything at full speed: a program of its own, because a terminal shows how far it
- * is, and what resident memory grows by would otherwise be the test runner's.
+ * Ten minutes of everything at full speed: a program of its own, because a terminal shows how far
+ * it is, and what resident memory grows by would otherwise be the test runner's.
  */
 export async function soak() {
   await build(['core', 'host']);

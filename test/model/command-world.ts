@@ -23,7 +23,7 @@ export const LAST_OF_REQUEST = REQUEST - 4;
 const NUMBERED = [0, LAST_OF_RESPONSE, LAST_OF_REQUEST];
 
 const STATE_AT = 1024;
-const STATE_END = 1044;
+const STATE_END = 1048;
 const RESPONSE_AT = 2048;
 const REQUEST_AT = 2112;
 const PAGE = 4096;

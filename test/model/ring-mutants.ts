@@ -46,8 +46,8 @@ export const RING_MUTANTS: readonly RingMutant[] = [
   {
     name: 'rsp_event asks for the response after the next',
     file: SHARED_RING,
-    find: 'storeIndex(ring.page + RSP_EVENT, advance(ring.rspCons, 1));',
-    replace: 'storeIndex(ring.page + RSP_EVENT, advance(ring.rspCons, 2));',
+    find: 'storeIndex(ring.page + RSP_EVENT, next);',
+    replace: 'storeIndex(ring.page + RSP_EVENT, advance(next, 1));',
     seenBy: SETTINGS.commandsXen,
     property: 'the core sleeps, and a response waits',
   },
