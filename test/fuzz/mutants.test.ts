@@ -8,7 +8,7 @@ import { buildMutant } from '../mutants.js';
 import { fuzz } from './fuzz.js';
 import { MUTANTS } from './mutants.js';
 
-const MUTATIONS = 5e6;
+const MUTATIONS = 2e7;
 const STUCK_MS = 10_000;
 
 describe.runIf(process.env['PVCALLS_LONG'])('the fuzzer finds a core in which', () => {
