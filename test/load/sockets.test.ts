@@ -86,7 +86,7 @@ describe('one guest', () => {
     server.close();
   });
 
-  it(`takes at most ${ARENA_PER_SOCKET_MAX} bytes of arena per idle socket`, async () => {
+  it(`takes at most ${ARENA_PER_SOCKET_MAX} bytes of arena for an idle socket`, async () => {
     const machine = createMachine({ memoryMiB: 64, maxDomains: 4, maxGrantFrames: 1 });
     const backend = createBackend(machine);
     const freeWith = async (sockets: number): Promise<number> => {
