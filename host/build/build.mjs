@@ -136,7 +136,7 @@ async function compile(target, entry = CORE_ENTRY, out, flags = []) {
     ...files,
     ...flags,
   ]);
-  if (target === 'release') await shrink(`${out ?? 'build/core'}.wasm`);
+  if (target !== 'debug') await shrink(`${out ?? 'build/core'}.wasm`);
 }
 
 /**
