@@ -83,7 +83,6 @@ export type CommandPeer = (world: CommandWorld) => () => readonly Step[];
 
 export class CommandWorld implements World {
   readonly regions = [
-    [STATE_AT, STATE_END],
     [RESPONSE_AT, RESPONSE_AT + RESPONSE],
     [REQUEST_AT, REQUEST_AT + REQUEST],
     [PAGE, PAGE + 16],

@@ -110,7 +110,6 @@ export class DataWorld implements World {
     this.incoming = direction === 'in';
     this.base = DATA_AT + (this.incoming ? 0 : size);
     this.regions = [
-      [STATE_AT, STATE_END],
       [BUFFER_AT, BUFFER_END],
       [PAGE, PAGE + 76],
       [OURS_AT, OURS_END],

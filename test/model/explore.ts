@@ -1,12 +1,16 @@
 /** Explorations of the ring code: in the module as it is, or in a mutant of it. */
 import { readFileSync } from 'node:fs';
 
+import type { CoreExports } from '../../host/core/exports.js';
 import { commandPeer, type CommandPeerOptions } from './command-peers.js';
 import { CommandWorld, type RingExports } from './command-world.js';
+import { CoreWorld, type CoreOptions } from './core-world.js';
 import { DataWorld, type DataExports, type DataOptions, type Direction } from './data-world.js';
 import { Explorer, type Findings, type World } from './explorer.js';
 import { HostileCommands, HostileData, type HostileDataExports } from './hostile-world.js';
 
+/** The traced core. */
+export const CORE = new URL('../../build/test/traced.wasm', import.meta.url).pathname;
 /** The traced build of test/assembly/rings-entry.ts. */
 export const RINGS = new URL('../../build/test/traced-rings.wasm', import.meta.url).pathname;
 
@@ -68,4 +72,18 @@ export function exploreHostileData(direction: Direction, size: number, path = RI
     core = exports;
     core.data_init(size);
   });
+}
+
+/** Throws a Violation when the scenario of core-world.ts can go wrong. */
+export function exploreCore(options: CoreOptions, path = CORE): Findings {
+  let explorer: Explorer | undefined; // none while the device starts
+  const world = new CoreWorld(options, () => explorer?.point());
+  const before: Explorer['before'] = (...access) => explorer?.before(...access);
+  const module = new WebAssembly.Module(readFileSync(path));
+  const hypercalls = { ...world.hypercalls };
+  const imports = { env: { memory: world.memory }, order: { before }, hypercalls };
+  world.begin(new WebAssembly.Instance(module, imports).exports as unknown as CoreExports);
+  const findings = (explorer = new Explorer(world)).explore();
+  if (world.ends === 0) throw new Error('no run came to its end');
+  return findings;
 }

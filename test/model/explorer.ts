@@ -16,6 +16,8 @@ export const LOAD = 0;
 export const STORE = 1;
 export const UPDATE = 2;
 
+export type Range = readonly [from: number, to: number];
+
 /** One thing that may happen next. */
 export interface Step {
   readonly name: string;
@@ -24,10 +26,12 @@ export interface Step {
 
 export interface World {
   readonly memory: WebAssembly.Memory;
-  /** Bytes, in fours, that a state consists of: what is not here must never change. */
-  readonly regions: readonly (readonly [from: number, to: number])[];
-  /** What the core itself remembers: a part of `regions`. */
-  readonly privateRegions: readonly (readonly [from: number, to: number])[];
+  /** Bytes, in fours, that a state consists of besides what the core keeps for itself. */
+  readonly regions: readonly Range[];
+  /** What the core keeps. In a call it follows from what it was before and was loaded since. */
+  readonly privateRegions: readonly Range[];
+  /** Bytes that follow from the others, saved but not compared. */
+  readonly followingRegions?: readonly Range[];
   /** What the peer may do now, at any time. */
   peer(): readonly Step[];
   /** How the core may be entered now, when it is not in a call. */
@@ -82,6 +86,7 @@ const STATES_MAX = 12_000_000;
 export class Explorer {
   private readonly words: Uint32Array;
   private readonly bytes: Uint8Array;
+  private readonly saved: readonly Range[];
   private readonly seen = new Set<number>();
   private readonly names = new Map<string, number>();
   private readonly waiting: Saved[] = [];
@@ -100,6 +105,8 @@ export class Explorer {
   constructor(private readonly world: World) {
     this.words = new Uint32Array(world.memory.buffer);
     this.bytes = new Uint8Array(world.memory.buffer);
+    const { regions, privateRegions, followingRegions = [] } = world;
+    this.saved = [...regions, ...privateRegions, ...followingRegions];
   }
 
   /** The hook to instantiate the core with. Set-up calls, before explore(), pass through. */
@@ -115,6 +122,7 @@ export class Explorer {
 
   /** Lets the peer act here too: before a hypercall, say. */
   readonly point = (): void => {
+    if (!this.inCall) return;
     for (;;) {
       const steps = this.world.peer();
       if (steps.length === 0) return;
@@ -184,9 +192,7 @@ export class Explorer {
     this.historyLow = 0x811c9dc5;
     this.historyHigh = 0x1b873593;
     this.remember(name);
-    for (const [from, to] of this.world.privateRegions) {
-      for (let at = from >>> 2; at < to >>> 2; at++) this.remember(this.words[at]!);
-    }
+    this.rememberRanges(this.world.privateRegions);
     this.trail.push(`core: ${call.name}`);
     this.runs += 1;
     this.steps += 1;
@@ -203,7 +209,7 @@ export class Explorer {
   /** 0 lets the core go on. Leaves the call when what can follow is known already. */
   private choose(count: number): number {
     if (this.depth === this.chosen.length) {
-      if (!this.isNew(this.historyLow, this.historyHigh)) throw SEEN;
+      if (!this.isNew()) throw SEEN;
       this.chosen.push(0);
       this.counts.push(count);
       this.steps += count;
@@ -228,9 +234,9 @@ export class Explorer {
     step.run();
   }
 
-  /** Whether the state in memory, at this point of a call or of none, is new. */
-  private isNew(low: number, high: number): boolean {
-    for (const [from, to] of this.world.regions) {
+  private rememberRanges(ranges: readonly Range[]): void {
+    let [low, high] = [this.historyLow, this.historyHigh];
+    for (const [from, to] of ranges) {
       for (let at = from >>> 2; at < to >>> 2; at++) {
         const value = this.words[at]!;
         low = Math.imul(low ^ value, 0xcc9e2d51);
@@ -239,7 +245,17 @@ export class Explorer {
         high ^= high >>> 13;
       }
     }
-    const key = (high >>> 11) * 0x100000000 + (low >>> 0);
+    this.historyLow = low;
+    this.historyHigh = high;
+  }
+
+  /** Whether the state in memory, at this point of a call or of none, is new. */
+  private isNew(): boolean {
+    const [low, high] = [this.historyLow, this.historyHigh];
+    this.rememberRanges(this.world.regions);
+    const key = (this.historyHigh >>> 11) * 0x100000000 + (this.historyLow >>> 0);
+    this.historyLow = low;
+    this.historyHigh = high;
     const before = this.seen.size;
     this.seen.add(key);
     if (this.seen.size > STATES_MAX) throw new Error('more states than can be remembered');
@@ -247,12 +263,15 @@ export class Explorer {
   }
 
   private keep(parent: Saved | undefined, trail: readonly string[]): void {
-    if (!this.isNew(1, 2)) return;
+    this.historyLow = 1;
+    this.historyHigh = 2;
+    this.rememberRanges(this.world.privateRegions);
+    if (!this.isNew()) return;
     this.world.check();
-    const size = this.world.regions.reduce((sum, [from, to]) => sum + (to - from), 0);
+    const size = this.saved.reduce((sum, [from, to]) => sum + (to - from), 0);
     const words = new Uint32Array(size >>> 2);
     let at = 0;
-    for (const [from, to] of this.world.regions) {
+    for (const [from, to] of this.saved) {
       words.set(this.words.subarray(from >>> 2, to >>> 2), at);
       at += (to - from) >>> 2;
     }
@@ -261,7 +280,7 @@ export class Explorer {
 
   private restore({ words }: Saved): void {
     let at = 0;
-    for (const [from, to] of this.world.regions) {
+    for (const [from, to] of this.saved) {
       const count = (to - from) >>> 2;
       this.words.set(words.subarray(at, at + count), from >>> 2);
       at += count;

@@ -29,10 +29,7 @@ const RESPONSE = 24;
 type Range = readonly [from: number, to: number];
 
 abstract class HostileWorld implements World {
-  readonly regions: readonly Range[] = [
-    [STATE_AT, STATE_END],
-    [OURS_AT, OURS_AT + 64],
-  ];
+  readonly regions: readonly Range[] = [[OURS_AT, OURS_AT + 64]];
   readonly privateRegions: readonly Range[] = [[STATE_AT, STATE_END]];
   protected readonly words: Int32Array;
   /** The word that is about to be loaded, or 0. */

@@ -23,7 +23,7 @@ export class PeerCpu {
     at: number,
     private readonly ordered: boolean,
     private readonly capacity: number,
-    private readonly sendEvent: () => void,
+    private readonly sendEvent: (port: number) => void,
   ) {
     this.words = new Uint32Array(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
@@ -60,8 +60,8 @@ export class PeerCpu {
     this.put(BYTE, address, value);
   }
 
-  notify(): void {
-    this.put(EVENT, 0, 0);
+  notify(port = 0): void {
+    this.put(EVENT, 0, port);
   }
 
   /** The oldest of what waits is seen by everybody. */
@@ -83,6 +83,6 @@ export class PeerCpu {
   private perform(kind: number, address: number, value: number): void {
     if (kind === WORD) this.words[address >>> 2] = value;
     else if (kind === BYTE) this.bytes[address] = value;
-    else this.sendEvent();
+    else this.sendEvent(value);
   }
 }

@@ -1,7 +1,9 @@
 /** What is explored, in `npm test` and, with PVCALLS_LONG=1, at length. */
+import { RING } from './core-world.js';
 import { linux, specConsumer, specProducer } from './data-peers.js';
 import {
   exploreCommandRing,
+  exploreCore,
   exploreDataRing,
   exploreHostileCommands,
   exploreHostileData,
@@ -68,6 +70,10 @@ export const SETTINGS = {
         path,
       ),
   },
+  core: {
+    name: 'whole core, peer with barriers',
+    run: (path?: string) => exploreCore({ ordered: true, sendMax: RING }, path),
+  },
   hostileCommands: { name: 'command ring, any peer', run: exploreHostileCommands },
   hostileIn: {
     name: 'data ring, in, any peer',
@@ -85,8 +91,17 @@ export const NO_BARRIER = commands('Linux', { barriers: false });
 /** Puts a request as soon as there is room, be it between two responses. */
 export const EAGER = commands("Xen's macros", { eager: true });
 
+/** Less than the ring, so that a send finds some in it. */
+const SEND_SOME = 3000;
+
+export const CORE_LINUX: Setting = {
+  name: 'whole core, Linux',
+  run: (path) => exploreCore({ ordered: false, sendMax: SEND_SOME }, path),
+};
+
 /** Minutes rather than seconds. */
 export const LONG: readonly Setting[] = [
+  CORE_LINUX,
   commands("Xen's macros", { late: true }),
   commands('Linux', { late: true }),
   EAGER,
