@@ -131,7 +131,7 @@ function compared(aim: Aim | undefined, { floors, values }: Samples): string {
 /** Measures the row, if it is wanted, and prints its line of the table. */
 export async function measure(row: Row): Promise<void> {
   if (!isWanted(row.name)) return;
-  measured += 1;
+  if (measured++ === 0) console.log(heading);
   const endMs = performance.now() + ROW_MS_MAX;
   let samples = await takeRounds(row, endMs);
   for (let attempt = 1; attempt < ATTEMPTS && !isQuiet(samples, row.exact); attempt++) {
@@ -145,10 +145,12 @@ export async function measure(row: Row): Promise<void> {
   console.log(line([...cells, compared(row.aim, samples), aim?.text ?? '', aim ? verdict : '']));
 }
 
-/** The heading of a group of rows, with the load they are measured under. */
+let heading = '';
+
+/** The heading of a group of rows, with the load they are measured under; printed with the first. */
 export function printMachine(): void {
   const load = `-- load ${loadavg().map(show).join(' ')}`;
-  console.log(line([load, 'unit', 'value', 'floor', 'ratio, or added', 'aim', 'verdict']));
+  heading = line([load, 'unit', 'value', 'floor', 'ratio, or added', 'aim', 'verdict']);
 }
 
 process.on('exit', (code) => {
