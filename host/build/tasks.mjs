@@ -7,6 +7,7 @@ import { check, format } from './check.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { Failure, explain, progress } from './report.mjs';
 import { ROOT } from './run.mjs';
+import { buildLibrary } from '../embed/build-library.mjs';
 import { setUpXen } from '../metal/setup.mjs';
 import { soak, test, testLong, testNative, testPeers, testXen } from './test.mjs';
 import { writeVectors } from './vectors.mjs';
@@ -29,6 +30,11 @@ const TASKS = {
   format,
   build: async (args) => {
     await build(args.length > 0 ? args : undefined);
+    return 0;
+  },
+  lib: async () => {
+    await build(['core']);
+    await buildLibrary();
     return 0;
   },
   watch,

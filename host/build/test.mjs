@@ -32,7 +32,7 @@ export async function test(args) {
 /** `npm run test:native`: against a C compiler and Xen's own headers. @param {string[]} args */
 export async function testNative(args) {
   requireTools(NATIVE_TOOLS);
-  await build(['core', 'dom0less']);
+  await build(['core', 'dom0less', 'selftest']);
   return vitest('native', args);
 }
 

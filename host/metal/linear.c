@@ -25,10 +25,10 @@ static wasm_rt_shared_memory_t memory = {
 struct w2c_env;
 wasm_rt_shared_memory_t *w2c_env_memory(struct w2c_env *env);
 
+/* A module is instantiated with a memory of its own, or with NULL for linear memory. */
 wasm_rt_shared_memory_t *w2c_env_memory(struct w2c_env *env)
 {
-    (void)env;
-    return &memory;
+    return env == NULL ? &memory : (wasm_rt_shared_memory_t *)env;
 }
 
 void linear_init(uint64_t ram_end)

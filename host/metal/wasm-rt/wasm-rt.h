@@ -1,7 +1,8 @@
 /*
  * What the output of wasm2c 1.0.39 needs of its runtime, for a freestanding world: no libc, no
- * threads library, no signals, no memory of its own. The core has one memory, imported and shared,
- * which its embedder lays out; it never grows, and there are no tables.
+ * threads library, no signals. The core has one memory, imported and shared, which its embedder
+ * lays out; it never grows, and there are no tables. A module with a memory of its own, with a heap
+ * or with tables needs the functions at the end as well, of whoever links it.
  *
  * Invariant: memory is shared. wasm2c then makes every atomic of the core a sequentially consistent
  * C11 atomic; on memory that is not shared it drops the ordering.
@@ -70,7 +71,8 @@ typedef struct {
 /* One type for both, because wasm2c hands shared memories to memory_copy() and memory_fill(). */
 typedef wasm_rt_memory_t wasm_rt_shared_memory_t;
 
-/* Tables: named by code that wasm2c always prints, and never used by the core. */
+/* Tables: named by code that wasm2c always prints, and never used by the core. A function type is
+ * the address of wasm2c's hash of it. */
 typedef void (*wasm_rt_function_ptr_t)(void);
 typedef const char *wasm_rt_func_type_t;
 
@@ -104,6 +106,19 @@ static inline bool wasm_rt_is_initialized(void)
 {
     return true;
 }
+
+/*
+ * Of a module that is not the core, and only if it uses them: nothing here implements them. All
+ * sizes are counts of pages or entries; growing answers the old size, or -1 (all ones).
+ */
+void wasm_rt_allocate_memory(wasm_rt_memory_t *memory, uint64_t pages, uint64_t max_pages,
+                             bool is64, uint32_t page_size);
+void wasm_rt_free_memory(wasm_rt_memory_t *memory);
+uint64_t wasm_rt_grow_memory(wasm_rt_memory_t *memory, uint64_t pages);
+uint64_t wasm_rt_grow_memory_shared(wasm_rt_shared_memory_t *memory, uint64_t pages);
+void wasm_rt_allocate_funcref_table(wasm_rt_funcref_table_t *table, uint32_t size,
+                                    uint32_t max_size);
+void wasm_rt_free_funcref_table(wasm_rt_funcref_table_t *table);
 
 /* The embedder's: a trap is a bug of the core. It must not return. */
 WASM_RT_NO_RETURN void wasm_rt_trap(wasm_rt_trap_t trap);
