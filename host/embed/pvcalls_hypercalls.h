@@ -29,6 +29,17 @@ int32_t pvcalls_evtchn_alloc_unbound(void *kernel, uint16_t remote);
  * ignored: the other end may be gone. It must be a full barrier to memory, as a hypercall is. */
 int pvcalls_evtchn_send(void *kernel, uint32_t port);
 
+/*
+ * Keeps the channel from interrupting; it may still become pending. A bit of evtchn_mask in
+ * shared_info. From an event or upcall, when the other end floods the channel. The result is
+ * ignored; a kernel may do nothing, and then has the flood.
+ */
+int pvcalls_evtchn_mask(void *kernel, uint32_t port);
+
+/* EVTCHNOP_unmask: lets it again, and what became pending meanwhile is told now, or after this
+ * function: clearing the bit alone loses it. From pvcalls_handle_timeout(). Ignored as well. */
+int pvcalls_evtchn_unmask(void *kernel, uint32_t port);
+
 /* EVTCHNOP_close: frees the channel. Events on it that are still on their way are harmless. */
 int pvcalls_evtchn_close(void *kernel, uint32_t port);
 

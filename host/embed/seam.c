@@ -27,6 +27,16 @@ u32 w2c_hypercalls_evtchn_send(struct w2c_hypercalls *xen, u32 port)
     return (u32)pvcalls_evtchn_send(instance_behind(xen)->kernel, port);
 }
 
+u32 w2c_hypercalls_evtchn_mask(struct w2c_hypercalls *xen, u32 port)
+{
+    return (u32)pvcalls_evtchn_mask(instance_behind(xen)->kernel, port);
+}
+
+u32 w2c_hypercalls_evtchn_unmask(struct w2c_hypercalls *xen, u32 port)
+{
+    return (u32)pvcalls_evtchn_unmask(instance_behind(xen)->kernel, port);
+}
+
 u32 w2c_hypercalls_evtchn_close(struct w2c_hypercalls *xen, u32 port)
 {
     return (u32)pvcalls_evtchn_close(instance_behind(xen)->kernel, port);

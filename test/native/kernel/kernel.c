@@ -70,6 +70,25 @@ int pvcalls_evtchn_send(void *cookie, uint32_t port)
     return 0;
 }
 
+static int set_mask(struct kernel *kernel, uint32_t port, bool masked)
+{
+    struct channel *channel = channel_at(kernel, port);
+    if (channel == NULL)
+        return refuse(kernel, PVCALLS_EINVAL);
+    channel->masked = masked; /* what is pending is delivered by the next kernel_deliver() */
+    return 0;
+}
+
+int pvcalls_evtchn_mask(void *cookie, uint32_t port)
+{
+    return set_mask(cookie, port, true);
+}
+
+int pvcalls_evtchn_unmask(void *cookie, uint32_t port)
+{
+    return set_mask(cookie, port, false);
+}
+
 int pvcalls_evtchn_close(void *cookie, uint32_t port)
 {
     struct kernel *kernel = cookie;
@@ -154,7 +173,7 @@ bool kernel_deliver(struct kernel *kernel, struct pvcalls *pv)
     bool any = false;
     for (uint32_t index = 0; index < PORTS; index++) {
         struct channel *channel = &kernel->channels[index];
-        if (!channel->open || !channel->pending_here)
+        if (!channel->open || !channel->pending_here || channel->masked)
             continue;
         channel->pending_here = false;
         pvcalls_handle_event(pv, FIRST_PORT + index * PORT_STEP);

@@ -20,7 +20,7 @@
 #define REF_STEP 13u
 
 struct channel {
-    bool open;
+    bool open, masked;
     bool pending_here;  /* the backend sent */
     bool pending_there; /* the guest sent */
     uint16_t remote;

@@ -229,6 +229,7 @@ static const struct {
     { "backend lies", backend_lies },
     { "device lost", device_lost },
     { "not enough", not_enough },
+    { "storm", storm },
     { "two instances", two_instances },
     { "upcalls", upcalls },
 };

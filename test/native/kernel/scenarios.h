@@ -6,6 +6,7 @@ void backend_lies(void);
 void device_lost(void);
 void not_enough(void);
 void two_instances(void);
+void storm(void);
 void upcalls(void);
 void outside(void);
 
