@@ -1,9 +1,9 @@
 /**
  * Builds the library for other kernels: build/lib/ARCH/libpvcalls.a, the core as C with the calls
- * of pvcalls.h; for arm64 libpvcalls-metal.a as well, which needs no kernel, being one; and the
- * headers, in build/lib/include. No make, no C library, no root.
+ * of pvcalls.h; for arm64 libpvcalls-metal.a as well, which needs no kernel, being one, with the
+ * link script guest.ld; and the headers, in build/lib/include. No make, no C library, no root.
  */
-import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 
 import { filesBelow, isFresh, makeAndNote } from '../build/freshness.mjs';
@@ -19,8 +19,7 @@ const EMBED = 'host/embed';
 const METAL = 'host/metal';
 
 /** Headers that are published; the others are the library's own. */
-const HEADERS = ['pvcalls.h', 'pvcalls_hypercalls.h'];
-const METAL_HEADERS = ['pvcalls_guest.h'];
+const HEADERS = ['pvcalls.h', 'pvcalls_hypercalls.h', 'pvcalls_guest.h'];
 /** What a guest without a kernel consists of besides METAL; and what it replaces. */
 const GUEST = `${EMBED}/guest.c`;
 const SEAM = `${EMBED}/seam.c`;
@@ -126,14 +125,14 @@ async function make() {
   ]);
   await makeMetal(core);
   mkdirSync(`${ROOT}${OUT}/include`, { recursive: true });
-  for (const header of [...HEADERS, ...METAL_HEADERS]) {
-    const path = `${ROOT}${EMBED}/${header}`;
-    if (existsSync(path)) copyFileSync(path, `${ROOT}${OUT}/include/${header}`);
+  for (const header of HEADERS) {
+    copyFileSync(`${ROOT}${EMBED}/${header}`, `${ROOT}${OUT}/include/${header}`);
   }
 }
 
 async function makeMetal(/** @type {string} */ core) {
   const sources = [...sourcesIn(EMBED), ...sourcesIn(METAL)].filter((file) => file !== SEAM);
+  copyFileSync(`${ROOT}${METAL}/link.ld`, `${ROOT}${OUT}/arm64/guest.ld`);
   await archive('arm64', 'pvcalls-metal', [core, ...sources], ['-fno-pic']);
 }
 

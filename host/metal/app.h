@@ -5,6 +5,7 @@
 #ifndef PVCALLS_APP_H
 #define PVCALLS_APP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Once, when everything below is ready. It may end the guest with guest_exit(). */
@@ -18,5 +19,11 @@ void app_upcall(void);
  * nothing is left to do. Result: milliseconds until the next turn is due, or TIMER_NEVER.
  */
 uint32_t app_turn(uint32_t now_ms);
+
+/*
+ * For an application that does not return to the main loop: sleeps until an event channel became
+ * pending, which is the result, or `delay_ms` have passed; with 0 it only looks.
+ */
+bool app_wait(uint32_t delay_ms);
 
 #endif

@@ -10,9 +10,17 @@ import { ROOT, inModules, run } from '../build/run.mjs';
 import { writeWireHeader } from '../build/wire-header.mjs';
 
 const OUT = 'build/metal';
+const INPUTS = ['host/metal', 'host/embed', 'host/build', 'assembly/wire'];
 const PREFIX = 'aarch64-linux-gnu-';
 
-/** @typedef {{ name: string, module: string, app: string }} Image */
+/** What makes the calls of pvcalls_guest.h of the core. */
+const GUEST = ['guest', 'library', 'sockets', 'strings'].map((file) => `host/embed/${file}.c`);
+
+/**
+ * `guest`: the app has an app_main() over pvcalls_guest.h, and the module is the core.
+ *
+ * @typedef {{ name: string, module: string, app: string, guest?: boolean }} Image
+ */
 
 const COMMON = [
   '-O2',
@@ -100,17 +108,17 @@ async function make(image) {
   const headers = [
     '-nostdinc',
     ...['-isystem', include],
-    ...['-Ihost/metal', '-Ihost/metal/wasm-rt', `-I${OUT}`],
+    ...['-Ihost/metal', '-Ihost/metal/wasm-rt', '-Ihost/embed', `-I${OUT}`],
   ];
   const translated = await translate(image);
   const sources = filesBelow('host/metal').filter((file) =>
     /^host\/metal\/[^/]+\.[cS]$/.test(file),
   );
   const objects = [
-    await compile(translated, [...GENERATED, ...headers]),
+    await compile(translated, [...GENERATED, ...(image.guest ? ['-Os'] : []), ...headers]),
     await compile(image.app, [...STRICT, ...headers]),
   ];
-  for (const source of sources) {
+  for (const source of [...sources, ...(image.guest ? GUEST : [])]) {
     const aligned = EARLY.has(source) ? ['-mstrict-align'] : [];
     objects.push(await compile(source, [...STRICT, ...aligned, ...headers]));
   }
@@ -129,7 +137,7 @@ async function make(image) {
  */
 export async function buildImage(image) {
   const step = {
-    inputs: ['host/metal', 'host/build', 'assembly/wire', image.module, dirname(image.app)],
+    inputs: [...INPUTS, image.module, dirname(image.app)],
     outputs: [`${OUT}/${image.name}.img`, `${OUT}/${image.name}.elf`],
     make: () => make(image),
   };

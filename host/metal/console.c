@@ -116,17 +116,22 @@ void console_init(void)
     ring = (struct console_ring *)(LINEAR_BASE + LINEAR_CONSOLE);
 }
 
-void console_print(const char *format, ...)
+void console_vprint(const char *format, va_list arguments)
 {
     struct line line;
-    va_list arguments;
-    va_start(arguments, format);
     format_line(&line, format, arguments);
-    va_end(arguments);
     if (ring != NULL)
         write_to_ring(&line);
     else
         write_by_hypercall(&line);
+}
+
+void console_print(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    console_vprint(format, arguments);
+    va_end(arguments);
 }
 
 void console_print_raw(const char *format, va_list arguments)

@@ -10,6 +10,7 @@ void console_init(void);
 
 /* %s string, %d int, %u uint32_t, %x uint64_t in hexadecimal. A line: the end is added. */
 void console_print(const char *format, ...);
+void console_vprint(const char *format, va_list arguments);
 
 /* As above, by hypercall in any case: what Xen's own console shows when nothing else works. */
 void console_print_raw(const char *format, va_list arguments);

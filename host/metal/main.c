@@ -61,11 +61,11 @@ static void map_shared_info(void)
     mmu_map_linear(LINEAR_SHARED_INFO / WIRE_PAGE_SIZE, map.frame);
 }
 
-/* Sleeps until something is due. Whether event channels may be pending. */
-static bool wait_for_work(void)
+bool app_wait(uint32_t delay_ms)
 {
     volatile uint8_t *upcall = linear_at(LINEAR_SHARED_INFO + WIRE_EVTCHN_UPCALL_PENDING);
     bool events = false;
+    timer_arm(delay_ms);
     wait_for_interrupt();
     for (;;) {
         uint32_t interrupt = gic_acknowledge();
@@ -94,8 +94,7 @@ __attribute__((noreturn)) void main(const void *tree)
     gic_enable(TIMER_INTERRUPT);
     app_start();
     for (;;) {
-        timer_arm(app_turn(now_ms()));
-        if (wait_for_work())
+        if (app_wait(app_turn(now_ms())))
             app_upcall();
     }
 }

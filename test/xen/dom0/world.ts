@@ -44,7 +44,7 @@ async function buildServers(): Promise<Buffer> {
 
 /** Which program a guest is, test/xen/apps/linux-APP.c, and its settings. */
 export interface Guest {
-  app: 'scenario' | 'listener';
+  app: 'scenario' | 'listener' | 'blocking';
   settings: string;
 }
 
@@ -61,7 +61,8 @@ export interface Job {
 async function imageOf({ app }: Guest): Promise<Buffer> {
   const name = `linux-${app}`;
   const source = `test/xen/apps/${name}.c`;
-  return readFileSync(await buildImage({ name, module: 'build/core.wasm', app: source }));
+  const image = { name, module: 'build/core.wasm', app: source, guest: app === 'blocking' };
+  return readFileSync(await buildImage(image));
 }
 
 /** Boots dom0, does the job, and shows the guests' lines for whoever reads the test's output. */
