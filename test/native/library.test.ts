@@ -4,7 +4,7 @@
  * as C under the same; and the archives as a linker sees them.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -38,6 +38,8 @@ const COUNTABLE = [
 const STRICT = ['-Wall', '-Wextra', '-Werror'];
 
 const gcc = (args: string[]) => run('gcc fails.', 'gcc', args);
+const arm64 = (tool: string, args: string[]) =>
+  run(`${tool} fails.`, `aarch64-linux-gnu-${tool}`, args);
 
 /** Compiles and links; C that wasm2c made in pieces of its own, side by side. */
 async function program(name: string, files: string[], generated: string[], include = INCLUDE) {
@@ -174,5 +176,36 @@ describe.each([
     // And the archive has been compiled from the same source.
     const own = await tool('objdump', ['-d', `${LIB}/${architecture}/pvcalls/core-c.o`]);
     expect(own).toMatch(arm64 ? /\tstlr\t/ : /\txchg\b/);
+  });
+});
+
+describe('what others build', () => {
+  it('is the example of docs/embedding.md, with the archive for x86-64', async () => {
+    const text = readFileSync(`${ROOT}docs/embedding.md`, 'utf8');
+    const example = /^```c\n([^]*?)^```$/m.exec(text)![1]!;
+    writeFileSync(`${ROOT}${OUT}/embedder.c`, example);
+    const world = kernelFiles(['kernel', 'backend', 'world', 'example']);
+    const flags = ['-std=gnu11', '-g1', '-O1', ...STRICT, `-I${LIB}/include`, `-I${KERNEL}`];
+    const archive = `${LIB}/x86-64/libpvcalls.a`;
+    await gcc([...flags, `${OUT}/embedder.c`, ...world, archive, '-o', `${OUT}/embedder`]);
+    expect(ended('embedder')).toEqual({ status: 0, lines: ['hello'], stderr: '' });
+  });
+
+  it('is a guest of 64 KiB or less, with libpvcalls-metal.a and its headers alone', async () => {
+    const compile = ['-std=gnu11', '-O2', '-ffreestanding', '-mgeneral-regs-only', ...STRICT];
+    const link = ['-nostdlib', '-static', '-no-pie', '-Wl,--gc-sections', '-Wl,--build-id=none'];
+    const layout = ['-Wl,-z,max-page-size=4096', '-Wl,--no-warn-rwx-segments'];
+    const [app, elf, image] = ['o', 'elf', 'img'].map((ending) => `${OUT}/guest.${ending}`);
+    const headers = [`-I${LIB}/include`, '-Itest/xen/apps'];
+    const source = 'test/xen/apps/linux-blocking.c';
+    await arm64('gcc', [...compile, ...headers, '-c', source, '-o', app!]);
+    const script = `-Wl,-T,${LIB}/arm64/guest.ld`;
+    const library = [`-L${LIB}/arm64`, '-lpvcalls-metal'];
+    await arm64('gcc', [...link, ...layout, script, app!, ...library, '-o', elf!]);
+    await arm64('objcopy', ['-O', 'binary', elf!, image!]);
+    const { size } = statSync(ROOT + image!);
+    console.log(`${size} bytes of image`);
+    expect(size).toBeGreaterThan(16 * 1024);
+    expect(size).toBeLessThanOrEqual(64 * 1024);
   });
 });
