@@ -30,7 +30,7 @@
 #define WASM_RT_USE_SEGUE 0
 #define WASM_RT_SEGUE_FREE_SEGMENT 0
 #define WASM_RT_SANITY_CHECKS 0
-/* The core does not recurse: the depth of its call graph bounds the stack. */
+/* The core recurses a few levels at most: its call graph bounds the stack. */
 #define WASM_RT_STACK_DEPTH_COUNT 0
 #define WASM_RT_STACK_EXHAUSTION_HANDLER 0
 
