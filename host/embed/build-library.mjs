@@ -21,7 +21,7 @@ const METAL = 'host/metal';
 /** Headers that are published; the others are the library's own. */
 const HEADERS = ['pvcalls.h', 'pvcalls_hypercalls.h', 'pvcalls_guest.h'];
 /** What a guest without a kernel consists of besides METAL; and what it replaces. */
-const GUEST = `${EMBED}/guest.c`;
+const GUEST = [`${EMBED}/guest.c`, `${EMBED}/guest-console.c`];
 const SEAM = `${EMBED}/seam.c`;
 
 /** @typedef {'x86-64' | 'arm64'} Architecture */
@@ -118,7 +118,7 @@ const sourcesIn = (folder) =>
 async function make() {
   writeWireHeader();
   const core = await translateCore();
-  const library = sourcesIn(EMBED).filter((file) => file !== GUEST);
+  const library = sourcesIn(EMBED).filter((file) => !GUEST.includes(file));
   await Promise.all([
     archive('x86-64', 'pvcalls', [core, ...library], ANYWHERE),
     archive('arm64', 'pvcalls', [core, ...library], ANYWHERE),

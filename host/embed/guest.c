@@ -2,14 +2,9 @@
  * The calls of pvcalls_guest.h: the main loop turned inside out. A call that has to wait sleeps,
  * takes upcalls and events as the main loop of host/metal would, and tries again.
  */
-#include <stdarg.h>
-#include <string.h>
-
 #include "app.h"
-#include "console.h"
 #include "linear.h"
 #include "pvcalls_guest.h"
-#include "settings.h"
 #include "store.h"
 #include "timer.h"
 
@@ -300,49 +295,11 @@ int guest_abort(int32_t handle)
 
 /* ------------------------------------------------------------------ the rest of a guest */
 
-void guest_print(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    console_vprint(format, arguments);
-    va_end(arguments);
-}
-
-void guest_write(const char *text, size_t size)
-{
-    char line[200];
-    uint32_t used = 0;
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] != '\n')
-            line[used++] = text[i];
-        if (text[i] != '\n' && used < sizeof line - 1 && i + 1 < size)
-            continue;
-        line[used] = '\0';
-        guest_print("%s", line);
-        used = 0;
-    }
-}
-
-uint32_t guest_now_ms(void)
-{
-    return now_ms();
-}
-
 void guest_sleep(uint32_t ms)
 {
     struct limit limit = limit_of(ms);
     while (wait_on(&limit))
         continue;
-}
-
-bool guest_setting_is(const char *name, const char *value)
-{
-    return setting_is(name, value);
-}
-
-uint32_t guest_setting_number(const char *name, uint32_t otherwise)
-{
-    return setting_number(name, otherwise);
 }
 
 struct pvcalls *guest_instance(void)

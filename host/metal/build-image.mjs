@@ -14,7 +14,9 @@ const INPUTS = ['host/metal', 'host/embed', 'host/build', 'assembly/wire'];
 const PREFIX = 'aarch64-linux-gnu-';
 
 /** What makes the calls of pvcalls_guest.h of the core. */
-const GUEST = ['guest', 'library', 'sockets', 'strings'].map((file) => `host/embed/${file}.c`);
+const GUEST = ['guest', 'guest-console', 'library', 'sockets', 'strings'].map(
+  (file) => `host/embed/${file}.c`,
+);
 
 /**
  * `guest`: the app has an app_main() over pvcalls_guest.h, and the module is the core.
