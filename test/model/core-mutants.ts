@@ -1,6 +1,6 @@
 /** Mistakes of the core above its rings, each with the property of its scenario that sees it. */
 import type { Edit } from '../mutants.js';
-import { CORE_LINUX, SETTINGS, type Setting } from './settings.js';
+import { CORE, CORE_LINUX, type Setting } from './settings.js';
 
 export interface CoreMutant {
   readonly name: string;
@@ -41,7 +41,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
         replace: '  notify(socket.port);\n  consumeIn(socket, size);',
       },
     ],
-    seenBy: SETTINGS.core,
+    seenBy: CORE,
     property: SLEEP,
   },
   {
@@ -50,13 +50,13 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
       { file: READY, find: IN_ERROR_FIRST, replace: '' },
       { file: READY, find: IN_PROD_NEXT, replace: IN_PROD_NEXT + IN_ERROR_FIRST },
     ],
-    seenBy: SETTINGS.core,
+    seenBy: CORE,
     property: 'the stream ends before its last byte',
   },
   {
     name: 'EAGAIN of send() asks for no event',
     edits: [{ file: STREAM, find: '  socket.armed |= <u8>POLLOUT;\n', replace: '' }],
-    seenBy: SETTINGS.core,
+    seenBy: CORE,
     property: SLEEP,
   },
   {
@@ -68,7 +68,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
         replace: '    handleResponse(frontend.scratch);\n    break;\n',
       },
     ],
-    seenBy: SETTINGS.core,
+    seenBy: CORE,
     property: SLEEP,
   },
   {
@@ -80,7 +80,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
         replace: '  else {\n    dropRing(socket);\n    want(socket, LIST_RELEASE);\n  }',
       },
     ],
-    seenBy: SETTINGS.core,
+    seenBy: CORE,
     property: 'a grant is ended while the backend maps it',
   },
 ];

@@ -150,7 +150,8 @@ function fillBytes({ bytes, indexes }: CoreWorld, from: number, size: number): v
   bytes.set(STREAM.subarray(from + head, from + size), base);
 }
 
-function dataPlaces(world: CoreWorld): Places<Data> {
+/** From `out` into its socket. */
+function outPlaces(world: CoreWorld): Places<'work' | 'seeOut' | 'take' | 'takeEnd' | 'moreOut'> {
   const { own, cpu } = world;
   const word = (offset: number): number => cpu.load(world.indexes + offset);
   const index = (offset: number, value: number) => cpu.store(world.indexes + offset, value);
@@ -192,6 +193,15 @@ function dataPlaces(world: CoreWorld): Places<Data> {
         return 'seeIn';
       },
     },
+  };
+}
+
+/** From its socket into `in`. */
+function inPlaces(world: CoreWorld): Places<'seeIn' | 'fill' | 'told'> {
+  const { own, cpu } = world;
+  const word = (offset: number): number => cpu.load(world.indexes + offset);
+  const index = (offset: number, value: number) => cpu.store(world.indexes + offset, value);
+  return {
     seeIn: {
       go: () => {
         own.moved = Math.min(RING - (own.inProd - word(IN_CONS)), own.outCons - own.inProd);
@@ -225,7 +235,12 @@ function dataPlaces(world: CoreWorld): Places<Data> {
 
 export function makeBackend(world: CoreWorld): () => readonly Step[] {
   const { own, cpu } = world;
-  const places = { ...sleeping(world), ...commandPlaces(world), ...dataPlaces(world) };
+  const places = {
+    ...sleeping(world),
+    ...commandPlaces(world),
+    ...outPlaces(world),
+    ...inPlaces(world),
+  };
   const steps = machine<Name>(own, places);
   const settle: Step = { name: 'store is seen', run: () => cpu.settleOne() };
   return () => (cpu.settled ? steps() : [...steps(), settle]);

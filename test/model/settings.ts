@@ -70,10 +70,6 @@ export const SETTINGS = {
         path,
       ),
   },
-  core: {
-    name: 'whole core, peer with barriers',
-    run: (path?: string) => exploreCore({ ordered: true, sendMax: RING }, path),
-  },
   hostileCommands: { name: 'command ring, any peer', run: exploreHostileCommands },
   hostileIn: {
     name: 'data ring, in, any peer',
@@ -94,6 +90,11 @@ export const EAGER = commands("Xen's macros", { eager: true });
 /** Less than the ring, so that a send finds some in it. */
 const SEND_SOME = 3000;
 
+export const CORE: Setting = {
+  name: 'whole core, peer with barriers',
+  run: (path) => exploreCore({ ordered: true, sendMax: RING }, path),
+};
+
 export const CORE_LINUX: Setting = {
   name: 'whole core, Linux',
   run: (path) => exploreCore({ ordered: false, sendMax: SEND_SOME }, path),
@@ -101,7 +102,6 @@ export const CORE_LINUX: Setting = {
 
 /** Minutes rather than seconds. */
 export const LONG: readonly Setting[] = [
-  CORE_LINUX,
   commands("Xen's macros", { late: true }),
   commands('Linux', { late: true }),
   EAGER,
