@@ -147,7 +147,7 @@ export async function measure(row: Row): Promise<void> {
 
 let heading = '';
 
-/** The heading of a group of rows, with the load they are measured under; printed with the first. */
+/** Heads a group of rows, with the load they are measured under; printed with the first. */
 export function printMachine(): void {
   const load = `-- load ${loadavg().map(show).join(' ')}`;
   heading = line([load, 'unit', 'value', 'floor', 'ratio, or added', 'aim', 'verdict']);
