@@ -12,5 +12,10 @@ export function hashOfPattern(bytes: number): string {
   return hash.digest('hex');
 }
 
+/** The first `bytes` of the pattern. */
+export function pattern(bytes: number): Buffer {
+  return Buffer.from(Array.from({ length: bytes }, (_, at) => period[at % PERIOD]!));
+}
+
 /** SHA-256 of nothing. */
 export const HASH_OF_NOTHING = hashOfPattern(0);

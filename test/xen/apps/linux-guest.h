@@ -3,8 +3,9 @@
  * device down when its work is over, and see that nothing is left. The file that includes this is
  * the application; it supplies go_on(), take_done() and take_closed().
  *
- * Settings: order (of data rings), first (their first index), wait (ms for the backend), timeout
- * (ms for everything).
+ * Settings: order (of data rings), first (their first index), flags (as struct init has them), wait
+ * (ms for the backend), timeout (ms for everything), parked (frames that the backend is known to
+ * keep when all is over; there must be as many then).
  */
 #ifndef PVCALLS_TEST_LINUX_GUEST_H
 #define PVCALLS_TEST_LINUX_GUEST_H
@@ -32,7 +33,9 @@
 #define COUNTERS (LINEAR_RAM + 0x300)
 #define BUFFERS (LINEAR_RAM + 0x1000) /* the application's, up to LINEAR_ARENA */
 
+#ifndef SOCKETS
 #define SOCKETS 16u
+#endif
 #define LINUX_ORDER 4u /* what Linux publishes as max-page-order */
 #define COMMAND_TIMEOUT_MS 20000u
 
@@ -41,6 +44,7 @@ static enum { COMING_UP, WORKING, GOING_DOWN } life;
 static uint32_t device = WIRE_DEVICE_DOWN;
 static uint32_t started_ms, now, ring_size, frames_free;
 static const char *doing = "device"; /* for the console: what the application is at */
+static bool may_be_lost; /* the application expects to lose the device, and looks at `device` */
 
 /* The application's: goes one thing further, while the device is connected; whether it could. */
 static bool go_on(void);
@@ -63,13 +67,21 @@ static uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* 127.0.0.1, which is dom0. Wire: the family in our order, port and address in the network's. */
-static void write_address(uint16_t port)
+#define LOOPBACK 0x7f000001u /* dom0 itself */
+
+/* Wire: the family in our order, port and address in the network's. */
+static void write_address_at(uint32_t ip, uint16_t port)
 {
     uint8_t *address = linear_at(ADDRESS);
-    const uint8_t bytes[8] = { 2, 0, (uint8_t)(port >> 8), (uint8_t)port, 127, 0, 0, 1 };
+    const uint8_t bytes[8] = { 2, 0, (uint8_t)(port >> 8), (uint8_t)port, (uint8_t)(ip >> 24),
+                               (uint8_t)(ip >> 16), (uint8_t)(ip >> 8), (uint8_t)ip };
     for (uint32_t i = 0; i < WIRE_ADDR_SIZE; i++)
         address[i] = i < sizeof bytes ? bytes[i] : 0;
+}
+
+static inline void write_address(uint16_t port)
+{
+    write_address_at(LOOPBACK, port);
 }
 
 static uint32_t new_socket(void)
@@ -95,7 +107,8 @@ static void take_device(uint32_t state, uint32_t reason, uint32_t value)
         fail(EXIT_DEVICE, "no ring can be offered to the backend's domain", (int32_t)value);
     if (reason != WIRE_FAULT_NONE)
         console_print("linux: device: fault %u, value %d", reason, (int)value);
-    if (state == WIRE_DEVICE_FAILED || (state == WIRE_DEVICE_CLOSED && life != GOING_DOWN))
+    bool lost = state == WIRE_DEVICE_CLOSED && life != GOING_DOWN && !may_be_lost;
+    if (state == WIRE_DEVICE_FAILED || lost)
         fail(EXIT_DEVICE, "the device is lost in state", (int32_t)state);
 }
 
@@ -124,6 +137,7 @@ static uint32_t counter(uint32_t field)
 static void account(void)
 {
     w2c_core_counters(&module, COUNTERS);
+    uint32_t kept = setting_number("parked", 0);
     uint32_t parked = counter(WIRE_COUNTER_PARKED), lost = counter(WIRE_COUNTER_LOST);
     uint32_t sockets = counter(WIRE_COUNTER_SOCKETS);
     uint32_t frames = frames_free - counter(WIRE_COUNTER_FRAMES_FREE);
@@ -135,7 +149,7 @@ static void account(void)
                   counter(WIRE_COUNTER_LATE));
     console_print("linux: left over: parked %u, lost %u, sockets %u, frames %u", parked, lost,
                   sockets, frames);
-    if (parked != 0 || lost != 0 || sockets != 0 || frames != 0)
+    if (parked != kept || lost != 0 || sockets != 0 || frames != kept)
         guest_exit(EXIT_LEAK);
 }
 
@@ -186,6 +200,7 @@ void app_start(void)
     configure(WIRE_INIT_STORE_PORT, store_port());
     configure(WIRE_INIT_COMMAND_TIMEOUT_MS, COMMAND_TIMEOUT_MS);
     configure(WIRE_INIT_CLOSE_TIMEOUT_MS, COMMAND_TIMEOUT_MS);
+    configure(WIRE_INIT_FLAGS, setting_number("flags", 0));
     configure(WIRE_INIT_FIRST_INDEX, setting_number("first", 0));
     int32_t result = (int32_t)w2c_core_init(&module, CONFIG);
     if (result < 0)

@@ -15,5 +15,6 @@
 
 #define TRANSFER_BYTES (16u << 20)
 #define BURST_BYTES (256u << 10)
+#define CLIENT_BYTES 70001u /* of the pattern, that a client of the guest sends and wants back */
 
 #endif

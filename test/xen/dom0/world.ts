@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { isFresh, makeAndNote } from '../../../host/build/freshness.mjs';
 import { ROOT, run } from '../../../host/build/run.mjs';
 import { buildImage } from '../../../host/metal/build-image.mjs';
+import type { Entry } from '../../../host/metal/dom0/cpio.mjs';
 import { runDom0 } from '../../../host/metal/dom0/run.mjs';
 import { parseTables } from '../../../host/metal/dom0/tables.mjs';
 
@@ -44,7 +45,7 @@ async function buildServers(): Promise<Buffer> {
 
 /** Which program a guest is, test/xen/apps/linux-APP.c, and its settings. */
 export interface Guest {
-  app: 'scenario' | 'listener' | 'blocking';
+  app: 'scenario' | 'listener' | 'blocking' | 'calls' | 'trouble';
   settings: string;
 }
 
@@ -56,6 +57,8 @@ export interface Job {
   backend?: boolean;
   gic?: 2 | 3;
   timeoutMs: number;
+  /** More files for dom0's root. */
+  files?: Entry[];
 }
 
 async function imageOf({ app }: Guest): Promise<Buffer> {
@@ -66,7 +69,7 @@ async function imageOf({ app }: Guest): Promise<Buffer> {
 }
 
 /** Boots dom0, does the job, and shows the guests' lines for whoever reads the test's output. */
-export async function runLinux({ guests, job, ...options }: Job): Promise<World> {
+export async function runLinux({ guests, job, files = [], ...options }: Job): Promise<World> {
   const domUs = [];
   for (const [name, guest] of Object.entries(guests)) {
     const config = [`extra = "${guest.settings}"`];
@@ -75,7 +78,7 @@ export async function runLinux({ guests, job, ...options }: Job): Promise<World>
   const world = await runDom0({
     ...options,
     guests: domUs,
-    files: [{ path: 'bin/servers', data: await buildServers(), executable: true }],
+    files: [{ path: 'bin/servers', data: await buildServers(), executable: true }, ...files],
     job: `servers ${SERVERS_LOG} || end "no servers"\n${job}`,
   });
   console.log(`${world.guestConsole.trimEnd()}\ndom0: ${world.seconds.toFixed(1)} s in all`);
@@ -117,4 +120,30 @@ export function nodeAt(world: World, moment: string, path: string): string | und
   const lines = fileOf(world, `${moment}/store`).split('\n');
   const line = lines.find((text) => text.startsWith(`${path} = "`));
   return line === undefined ? undefined : /= "(.*)" {3}\(/.exec(line)?.[1];
+}
+
+/** Lines in which dom0's kernel says that it did something wrong. */
+export function faultsOf(world: World): string[] {
+  const lines = fileOf(world, 'linux.log').split('\n');
+  return lines.filter((line) => /Oops|BUG|WARNING|Call trace|list_(add|del) corruption/.test(line));
+}
+
+/** States of TCP sockets, as /proc/net/tcp numbers them. */
+const ESTABLISHED = 1;
+const TIME_WAIT = 6;
+const LISTEN = 10;
+
+/** Dom0's TCP sockets, of a copy of /proc/net/tcp; those that only wait for time are left out. */
+export function socketsIn(world: World, path: string) {
+  const rows = fileOf(world, path).trimEnd().split('\n').slice(1);
+  const all = rows.map((row) => {
+    const [, local = '', , state = ''] = row.trim().split(/\s+/);
+    return { port: parseInt(local.split(':')[1]!, 16), state: parseInt(state, 16) };
+  });
+  const ports = all.filter(({ state }) => state === LISTEN).map(({ port }) => port);
+  return {
+    listening: ports.sort((a, b) => a - b),
+    established: all.filter(({ state }) => state === ESTABLISHED).length,
+    closing: all.filter(({ state }) => ![ESTABLISHED, LISTEN, TIME_WAIT].includes(state)).length,
+  };
 }
