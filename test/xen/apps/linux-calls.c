@@ -5,7 +5,7 @@
  * Settings: those of linux-guest.h; part (number of the only part, from 1), short (connections of
  * the last part), hasty (1: see linux-release.h).
  */
-#include "linux-script.h"
+#include "linux-talk.h"
 
 #include "linux-names.h"
 #include "linux-release.h"

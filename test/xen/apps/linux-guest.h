@@ -4,8 +4,8 @@
  * the application; it supplies go_on(), take_done() and take_closed().
  *
  * Settings: order (of data rings), first (their first index), flags (as struct init has them), wait
- * (ms for the backend), timeout (ms for everything), parked (frames that the backend is known to
- * keep when all is over; there must be as many then).
+ * (ms for the backend), command (ms for an answer), timeout (ms for everything), parked (frames that
+ * the backend is known to keep when all is over; there must be as many then).
  */
 #ifndef PVCALLS_TEST_LINUX_GUEST_H
 #define PVCALLS_TEST_LINUX_GUEST_H
@@ -37,7 +37,6 @@
 #define SOCKETS 16u
 #endif
 #define LINUX_ORDER 4u /* what Linux publishes as max-page-order */
-#define COMMAND_TIMEOUT_MS 20000u
 
 static w2c_core module;
 static enum { COMING_UP, WORKING, GOING_DOWN } life;
@@ -198,8 +197,8 @@ void app_start(void)
     configure(WIRE_INIT_ARCHITECTURE, WIRE_ARCHITECTURE_ARM64);
     configure(WIRE_INIT_STORE_PAGE, store_page());
     configure(WIRE_INIT_STORE_PORT, store_port());
-    configure(WIRE_INIT_COMMAND_TIMEOUT_MS, COMMAND_TIMEOUT_MS);
-    configure(WIRE_INIT_CLOSE_TIMEOUT_MS, COMMAND_TIMEOUT_MS);
+    configure(WIRE_INIT_COMMAND_TIMEOUT_MS, setting_number("command", 20000));
+    configure(WIRE_INIT_CLOSE_TIMEOUT_MS, setting_number("command", 20000));
     configure(WIRE_INIT_FLAGS, setting_number("flags", 0));
     configure(WIRE_INIT_FIRST_INDEX, setting_number("first", 0));
     int32_t result = (int32_t)w2c_core_init(&module, CONFIG);

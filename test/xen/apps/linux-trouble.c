@@ -6,7 +6,7 @@
  * Settings: those of linux-guest.h; rounds (how often the device goes and comes back; the guest
  * ends after the last).
  */
-#include "linux-script.h"
+#include "linux-talk.h"
 
 #define PORT_AGAIN 6030
 #define ENDLESS 0x7fffffffu

@@ -45,7 +45,7 @@ async function buildServers(): Promise<Buffer> {
 
 /** Which program a guest is, test/xen/apps/linux-APP.c, and its settings. */
 export interface Guest {
-  app: 'scenario' | 'listener' | 'blocking' | 'calls' | 'trouble';
+  app: 'scenario' | 'listener' | 'blocking' | 'calls' | 'trouble' | 'faults';
   settings: string;
 }
 
