@@ -28,8 +28,7 @@ export class XenStore {
   constructor(
     private readonly domain0: Domain,
     private readonly scheduler: Scheduler,
-  ) {
-  }
+  ) {}
 
   /** A local connection that speaks as a domain; any but 0 is subject to permissions. */
   connect(domid: number): StoreClient {
