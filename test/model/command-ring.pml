@@ -55,7 +55,7 @@ active proctype Buffer() {
 #endif
 
 active proctype Frontend() {
-  byte pvt, pushed, cons, before, event, prod;
+  byte pvt, pushed, cons, before, event, prod, asked = 1;
   bool quiet;
   do
   :: atomic { !quiet -> quiet = true } /* enough for now */
@@ -90,8 +90,9 @@ active proctype Frontend() {
      do
      :: prod = rsp_prod;
         if
-        :: prod == cons ->
-           rsp_event = AFTER(cons);
+        :: prod == cons && asked != AFTER(cons) ->
+           asked = AFTER(cons);
+           rsp_event = asked;
 #ifndef M_NO_RECHECK
            prod = rsp_prod
 #endif
