@@ -23,11 +23,14 @@ const RESULTS_FD = 4;
 /** What dom0 sends behind the archive. */
 const RESULTS_END = 'end of results\n';
 
-/** @param {2 | 3} gic */
-const machine = (gic) => ['-M', `virt,virtualization=on,gic-version=${gic}`, '-cpu', 'cortex-a57'];
+/** @param {{ gic: 2 | 3, processors: number }} boot */
+const machine = ({ gic, processors }) => [
+  ...['-M', `virt,virtualization=on,gic-version=${gic}`, '-cpu', 'cortex-a57'],
+  ...['-smp', `${processors}`],
+];
 
 const COMMON = [
-  ...['-m', `${MACHINE_MIB}`, '-smp', '1', '-net', 'none'],
+  ...['-m', `${MACHINE_MIB}`, '-net', 'none'],
   ...['-display', 'none', '-monitor', 'none'],
 ];
 
@@ -55,6 +58,7 @@ const load = (path, address) => [
  * @typedef {object} Boot
  * @property {Buffer} ramdisk
  * @property {2 | 3} gic
+ * @property {number} processors Of the machine, and of dom0.
  * @property {string} xenArguments Beside those that every run has.
  * @property {number} timeoutMs From the start of QEMU.
  * @property {(bytes: Buffer) => void} onDom0Console
@@ -73,27 +77,28 @@ export async function bootDom0(boot) {
   const folder = mkdtempSync(`${DOM0.folder}/run-`);
   try {
     const files = await writeBootFiles(folder, boot);
-    return await runQemu([...machine(boot.gic), ...COMMON, ...PORTS, ...files], boot);
+    return await runQemu([...machine(boot), ...COMMON, ...PORTS, ...files], boot);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** @param {string} folder @param {Boot} boot */
-async function writeBootFiles(folder, { ramdisk, gic, xenArguments }) {
+async function writeBootFiles(folder, boot) {
+  const { ramdisk, processors, xenArguments } = boot;
   const base = `${folder}/base.dtb`;
   const tree = `${folder}/tree.dtb`;
   const archive = `${folder}/dom0.cpio`;
-  const dump = [...machine(gic).slice(2), ...COMMON];
-  const described = `${machine(gic)[1]},dumpdtb=${base}`;
+  const dump = [...machine(boot).slice(2), ...COMMON];
+  const described = `${machine(boot)[1]},dumpdtb=${base}`;
   await run(`${QEMU} cannot describe its machine.`, QEMU, ['-M', described, ...dump]);
   writeFileSync(archive, ramdisk);
   await makeDeviceTree({
     base,
     out: tree,
     xenArguments:
-      `console=dtuart dtuart=/pl011@9000000 dom0_mem=${DOM0_MIB}M dom0_max_vcpus=1 bootscrub=0 ` +
-      `loglvl=all guest_loglvl=all ${xenArguments}`,
+      `console=dtuart dtuart=/pl011@9000000 dom0_mem=${DOM0_MIB}M ` +
+      `dom0_max_vcpus=${processors} bootscrub=0 loglvl=all guest_loglvl=all ${xenArguments}`,
     dom0Arguments: 'console=hvc0 loglevel=4 panic=1',
     modules: [
       { kind: 'kernel', address: KERNEL_AT, size: statSync(DOM0.kernel).size },

@@ -25,6 +25,7 @@ import { untar } from './untar.mjs';
  * @property {import('./cpio.mjs').Entry[]} [files] More files for dom0's root.
  * @property {boolean} [backend] Whether Linux's pvcalls backend is loaded; default true.
  * @property {2 | 3} [gic] Default 3.
+ * @property {number} [processors] Default 1.
  * @property {string} [xenArguments] More of them for Xen's command line.
  * @property {number} [timeoutMs] Default 120,000: emulation is slow, a loaded machine slower.
  * @property {(bytes: Buffer) => void} [onDom0Console] As it comes.
@@ -94,13 +95,15 @@ function ramdisk({ guests, job, files = [], backend = true }, timeoutMs) {
  */
 export async function runDom0(run) {
   requireDom0();
-  const { gic = 3, xenArguments = '', timeoutMs = DEFAULT_TIMEOUT_MS, signal } = run;
+  const { gic = 3, processors = 1, xenArguments = '', signal } = run;
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = run;
   const started = performance.now();
   let dom0Console = '';
   let guestConsole = '';
   const { results, timedOut } = await bootDom0({
     ramdisk: ramdisk(run, timeoutMs),
     gic,
+    processors,
     xenArguments,
     timeoutMs,
     ...(signal ? { signal } : {}),

@@ -2,12 +2,15 @@
  * A guest that shows what Linux's own pvcalls backend does wrong, one fault for each value of the
  * setting `fault` (docs/protocols/linux-backend.md). It says what it sees; the test judges.
  *
- * Settings: those of linux-guest.h; fault (1 to 4, see below), times (of the first).
+ * Settings: those of linux-guest.h; fault (1 to 5, see below), times (of the first and last).
  */
 #include "linux-talk.h"
 
 #define QUIET_MS 300u
-#define MARK 0x5ce00000u /* index that new rings start at (setting `first`): by it a ring is found */
+#define PORT_SELVES 6040
+#define REQUESTS_ONCE 4u /* SOCKET, BIND, LISTEN and RELEASE of a listener */
+#define REQUESTS_EACH 5u /* ACCEPT, SOCKET, CONNECT and two RELEASE of a connection to it */
+#define MARK 0x5ce00000u /* index that new rings start at (setting `first`): it tells a ring */
 
 /* Events that come while nothing is done, in QUIET_MS. */
 static bool count_events(const char *when)
@@ -75,6 +78,42 @@ static bool ends(void)
     SCRIPT_ENDS
 }
 
+/*
+ * Connections to ourselves: with two processors in dom0, CONNECT and ACCEPT are answered by two
+ * threads at a time, on one ring. A wrong answer the core calls by its fault, one that never comes
+ * ends in a deadline, and what was asked twice shows in the number of requests.
+ */
+static bool selves(void)
+{
+    static uint32_t listener, ours, theirs, count;
+    SCRIPT_BEGINS
+    listener = open_socket();
+    ask_bind(listener, PORT_SELVES);
+    AWAIT(is_done(listener));
+    expect_done("bind answers", listener, 0);
+    ask_listen(listener, 8);
+    AWAIT(is_done(listener));
+    expect_done("listen answers", listener, 0);
+    for (count = 0; count < setting_number("times", 10); count++) {
+        theirs = accept_next(listener);
+        ours = open_socket();
+        ask_connect(ours, PORT_SELVES);
+        AWAIT(theirs != 0 || (theirs = accept_next(listener)) != 0);
+        AWAIT(is_done(ours));
+        expect_done("connect to ourselves answers", ours, 0);
+        close_socket(ours);
+        close_socket(theirs);
+        AWAIT(is_closed(ours) && is_closed(theirs));
+        expect_closed(ours);
+        expect_closed(theirs);
+    }
+    close_socket(listener);
+    AWAIT(is_closed(listener));
+    console_print("linux: faults: %u connections to ourselves, requests asked again: %u", count,
+                  counter_now(WIRE_COUNTER_REQUESTS) - REQUESTS_ONCE - count * REQUESTS_EACH);
+    SCRIPT_ENDS
+}
+
 /* The indexes page of the ring that connect() has just made, and has not offered yet. */
 static uint32_t fresh_ring(void)
 {
@@ -114,7 +153,9 @@ static bool order_five(void)
     return other_order(LINUX_ORDER + 1);
 }
 
-static bool (*const faults[])(void) = { ends, storm, order_zero, order_five };
+static bool (*const faults[])(void) = {
+    ends, storm, order_zero, order_five, selves,
+};
 
 static bool go_on(void)
 {

@@ -4,8 +4,8 @@
  * the application; it supplies go_on(), take_done() and take_closed().
  *
  * Settings: order (of data rings), first (their first index), flags (as struct init has them), wait
- * (ms for the backend), command (ms for an answer), timeout (ms for everything), parked (frames that
- * the backend is known to keep when all is over; there must be as many then).
+ * (ms for the backend), command (ms for an answer), timeout (ms for everything), parked (frames
+ * that the backend is known to keep when all is over; there must be as many then).
  */
 #ifndef PVCALLS_TEST_LINUX_GUEST_H
 #define PVCALLS_TEST_LINUX_GUEST_H

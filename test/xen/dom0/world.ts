@@ -56,6 +56,7 @@ export interface Job {
   job: string;
   backend?: boolean;
   gic?: 2 | 3;
+  processors?: number;
   timeoutMs: number;
   /** More files for dom0's root. */
   files?: Entry[];
