@@ -4,12 +4,12 @@
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fuzz, repeat } from './fuzz.js';
+import { ONLY_SEED, repeatSeed } from '../seed.js';
+import { fuzz } from './fuzz.js';
 import type { Trace } from './ops.js';
 import { runTrace } from './run.js';
 
 const LONG = process.env['PVCALLS_LONG'] !== undefined;
-const ONLY = process.env['PVCALLS_SEED'];
 const MUTATIONS = LONG ? 1e8 : 1e6;
 const TIMEOUT_MS = LONG ? 1_800_000 : 120_000;
 const REPORTS = new URL('../../build/reports/', import.meta.url);
@@ -32,14 +32,14 @@ async function runFrom(from: number, runs: number): Promise<void> {
     mkdirSync(REPORTS, { recursive: true });
     writeFileSync(new URL(`fuzz-${seed}.json`, REPORTS), JSON.stringify(trace));
     throw new Error(
-      `${message}\nto repeat it: ${repeat(seed)}\n` +
+      `${message}\nto repeat it: ${repeatSeed(seed, 'fuzz/fuzz.test.ts')}\n` +
         `${trace.ops.length} operations are enough, in build/reports/fuzz-${seed}.json; ` +
         'once it is mended, keep them in test/fuzz/corpus',
     );
   }
   const rate = (coverage.mutations / seconds / 1000).toFixed(0);
   console.log(`${coverage.describe()}\n  ${rate} thousand mutations/s`);
-  if (ONLY !== undefined) return;
+  if (ONLY_SEED !== undefined) return;
   expect(coverage.mutations).toBeGreaterThanOrEqual(MUTATIONS);
   expect(coverage.faultNames().join(' ')).toBe(LONG ? LONG_FAULTS : FAULTS);
   expect(coverage.states.every((count) => count > 0)).toBe(true);
@@ -49,8 +49,9 @@ async function runFrom(from: number, runs: number): Promise<void> {
 }
 
 describe('a core whose peer writes anything anywhere', () => {
-  if (ONLY !== undefined) {
-    it(`does not trap, and writes nowhere else, with seed ${ONLY}`, () => runFrom(Number(ONLY), 1));
+  if (ONLY_SEED !== undefined) {
+    it(`does not trap, and writes nowhere else, with seed ${ONLY_SEED}`, () =>
+      runFrom(ONLY_SEED!, 1));
     return;
   }
   it(

@@ -25,10 +25,6 @@ function workerCode(): string {
   return bundled;
 }
 
-/** How to see the run of a seed again. */
-export const repeat = (seed: number): string =>
-  `PVCALLS_SEED=${seed} npx vitest run --project host test/fuzz/fuzz.test.ts`;
-
 /** Resolves with what came out; rejects when a run does not end. */
 export async function fuzz(
   module: WebAssembly.Module,

@@ -3,18 +3,17 @@
  * `PVCALLS_SEED=n` runs all steps of that seed, `PVCALLS_LONG=1` all steps of many.
  */
 import { describe, expect, it } from 'vitest';
+import { ONLY_SEED, repeatSeed } from '../seed.js';
 import { DEATHS, runDeath, type DeathName } from './death.js';
 
 const LONG = process.env['PVCALLS_LONG'] !== undefined;
-const ONLY = process.env['PVCALLS_SEED'];
-const FIRST = Number(ONLY ?? 1);
-const SEEDS = ONLY !== undefined ? 1 : LONG ? 8 : 3;
+const FIRST = ONLY_SEED ?? 1;
+const SEEDS = ONLY_SEED !== undefined ? 1 : LONG ? 8 : 3;
 /** Steps between two deaths, and seeds begin at different ones; 1: at every step. */
-const STRIDE = ONLY !== undefined || LONG ? 1 : 67;
+const STRIDE = ONLY_SEED !== undefined || LONG ? 1 : 67;
 const TIMEOUT_MS = LONG ? 3_600_000 : 60_000;
 
-const repeat = (seed: number): string =>
-  `PVCALLS_SEED=${seed} npx vitest run --project host test/sim/death.test.ts`;
+const repeat = (seed: number): string => repeatSeed(seed, 'sim/death.test.ts');
 
 describe('a guest in the middle of a transfer whose backend', () => {
   it.each(Object.keys(DEATHS) as DeathName[])(

@@ -3,16 +3,15 @@
  * every frame that becomes a ring, at first and each time it is used again.
  */
 import { it } from 'vitest';
+import { ONLY_SEED, repeatSeed } from '../seed.js';
 import { runSeed, runRestart } from './seeded-run.js';
 
 const LONG = process.env['PVCALLS_LONG'] !== undefined;
-const ONLY = process.env['PVCALLS_SEED'];
-const FIRST = Number(ONLY ?? 1);
-const SEEDS = ONLY !== undefined ? 1 : LONG ? 500 : 8;
+const FIRST = ONLY_SEED ?? 1;
+const SEEDS = ONLY_SEED !== undefined ? 1 : LONG ? 500 : 8;
 const TIMEOUT_MS = LONG ? 600_000 : 30_000;
 
-const repeat = (seed: number): string =>
-  `PVCALLS_SEED=${seed} npx vitest run --project host test/sim/garbage.test.ts`;
+const repeat = (seed: number): string => repeatSeed(seed, 'sim/garbage.test.ts');
 
 it.each([
   ['a whole system', runSeed],

@@ -1,20 +1,19 @@
 /** The backend goes away in the middle of everything, and another one takes its place. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { ONLY_SEED, repeatSeed } from '../seed.js';
 import { runHere, runThere } from './guests.js';
 import { busy } from './outlive.js';
 import { RealWorld } from './real-world.js';
 import { runRestart } from './seeded-run.js';
 
 const LONG = process.env['PVCALLS_LONG'] !== undefined;
-const ONLY = process.env['PVCALLS_SEED'];
-const SEEDS = ONLY !== undefined ? 1 : LONG ? 1_000 : 60;
-const FIRST = Number(ONLY ?? 1);
+const SEEDS = ONLY_SEED !== undefined ? 1 : LONG ? 1_000 : 60;
+const FIRST = ONLY_SEED ?? 1;
 const WAIT_MS = 5_000;
 const TIMEOUT_MS = LONG ? 600_000 : 15_000;
 
-const repeat = (seed: number): string =>
-  `PVCALLS_SEED=${seed} npx vitest run --project host test/sim/restart.test.ts`;
+const repeat = (seed: number): string => repeatSeed(seed, 'sim/restart.test.ts');
 
 describe('a guest whose backend goes away in the middle of transfers', () => {
   it(

@@ -1,15 +1,14 @@
 /** Whole systems from seeds. `PVCALLS_SEED=n` runs that one alone, `PVCALLS_LONG=1` runs 5,000. */
 import { describe, expect, it } from 'vitest';
+import { ONLY_SEED, repeatSeed } from '../seed.js';
 import { add, describe as describeCounts, newCounts, zeroes } from './counts.js';
 import { runSeed } from './seeded-run.js';
 
-const ONLY = process.env['PVCALLS_SEED'];
 const SEEDS = process.env['PVCALLS_LONG'] ? 5_000 : 300;
 const TWICE = 10; // seeds that are run again and must do the same
 const TIMEOUT_MS = process.env['PVCALLS_LONG'] ? 1_800_000 : 120_000;
 
-const repeat = (seed: number): string =>
-  `PVCALLS_SEED=${seed} npx vitest run --project host test/sim/seeds.test.ts`;
+const repeat = (seed: number): string => repeatSeed(seed, 'sim/seeds.test.ts');
 
 /** A failing seed says how to see it again. */
 async function run(seed: number) {
@@ -23,7 +22,7 @@ async function run(seed: number) {
   }
 }
 
-describe('whole systems from seeds', ONLY === undefined ? describeAll : describeOne);
+describe('whole systems from seeds', ONLY_SEED === undefined ? describeAll : describeOne);
 
 function describeAll(): void {
   it(
@@ -55,8 +54,8 @@ function describeAll(): void {
 }
 
 function describeOne(): void {
-  it(`of seed ${ONLY}`, { timeout: TIMEOUT_MS }, async () => {
-    const { counts, trace, plan } = await run(Number(ONLY));
+  it(`of seed ${ONLY_SEED}`, { timeout: TIMEOUT_MS }, async () => {
+    const { counts, trace, plan } = await run(ONLY_SEED!);
     console.log(plan, `${describeCounts(counts)}; trace ${trace}`);
   });
 }
