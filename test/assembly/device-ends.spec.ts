@@ -18,7 +18,7 @@ import {
   FAULT_STORE,
 } from '../../assembly/wire/abi';
 import { ENETDOWN } from '../../assembly/wire/errno';
-import { begin, configureStore, expectConnected, expectNothingLeft } from './device-guest';
+import { begin, comeUp, expectConnected, expectNothingLeft, prepare, serve } from './device-guest';
 import {
   fake_frame_of,
   fake_grant_at,
@@ -36,43 +36,23 @@ import {
   skipEvents,
 } from './guest';
 import {
-  addDevice,
   BACKEND_DIRECTORY,
   follow,
   holdWatches,
   offer,
+  openTransactions,
   removeOwn,
   serveAll,
-  serveOne,
   setNode,
   setOwn,
   states,
   watches,
   withhold,
-  openTransactions,
 } from './tiny-store';
 import { lieAboutResponses } from './xenstored-end';
 
 /** More requests than coming up takes. */
 const STEPS: i32 = 24;
-
-function prepare(): void {
-  configureStore();
-  addDevice();
-  follow(true, true);
-}
-
-function comeUp(): void {
-  prepare();
-  begin();
-  expectConnected();
-  skipEvents();
-}
-
-/** Serves this many requests, or as many as there are. */
-function serve(count: i32): void {
-  for (let i = 0; i < count; i++) serveOne();
-}
 
 /** The backend starts anew: the device comes up by itself. */
 function recover(): void {
@@ -83,7 +63,7 @@ function recover(): void {
 }
 
 beforeEach(() => {
-  prepare();
+  prepare(0);
 });
 
 afterEach(() => {
@@ -108,7 +88,7 @@ describe('a backend that leaves', () => {
     const ways = ['5', '6', '0', '-'];
     for (let way = 0; way < ways.length; way++) {
       for (let step = 0; step < STEPS; step++) {
-        prepare();
+        prepare(0);
         begin();
         serve(step);
         follow(false, true);
@@ -179,7 +159,7 @@ describe('a backend that leaves', () => {
 describe('a device node that vanishes', () => {
   it('takes the device DOWN at any step; a new one brings it up', () => {
     for (let step = 0; step < STEPS; step++) {
-      prepare();
+      prepare(0);
       begin();
       serve(step);
       removeOwn('backend');
@@ -274,7 +254,7 @@ describe('command slots that were lost', () => {
 describe('xenstore that breaks', () => {
   it('fails the device at any step, and nothing is left', () => {
     for (let step = 0; step < STEPS; step++) {
-      prepare();
+      prepare(0);
       begin();
       serve(step);
       lieAboutResponses(5000);
@@ -302,7 +282,7 @@ describe('xenstore that breaks', () => {
   });
 
   it('before the device is started is told too', () => {
-    prepare();
+    prepare(0);
     boot();
     lieAboutResponses(5000);
     handleEvent(fake_port_at(0));

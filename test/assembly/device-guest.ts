@@ -5,12 +5,23 @@ import { frontend } from '../../assembly/pvcalls/frontend';
 import {
   DEVICE_CLOSED,
   DEVICE_CONNECTED,
+  INIT_FLAGS,
   INIT_STORE_PAGE,
   INIT_STORE_PORT,
+  INIT_V7,
 } from '../../assembly/wire/abi';
 import { fake_grants, fake_ports } from './fake';
 import { boot, configure, expectFramesBack, option, skipEvents } from './guest';
-import { own, serveAll, storeStart } from './tiny-store';
+import {
+  addDevice,
+  follow,
+  offer,
+  own,
+  serveAll,
+  serveOne,
+  storeStart,
+  withhold,
+} from './tiny-store';
 import { STORE_PAGE } from './xenstored-end';
 
 /** A configuration with xenstore, and an empty store. */
@@ -22,10 +33,41 @@ export function configureStore(): void {
   storeStart(port);
 }
 
+/** A device whose backend waits at InitWait and follows. */
+export function prepare(flags: u32): void {
+  configureStore();
+  option(INIT_FLAGS, flags);
+  addDevice();
+  follow(true, true);
+}
+
 /** Starts instance and device; nothing is served yet. */
 export function begin(): void {
   boot();
   xenbusStart();
+}
+
+/** Connected, from nothing. */
+export function comeUp(): void {
+  prepare(0);
+  begin();
+  expectConnected();
+  skipEvents();
+}
+
+/** Comes up with this node of the backend; '-' for none. */
+export function beginWith(name: string, value: string, flags: u32): void {
+  prepare(flags);
+  if (flags & INIT_V7) offer('version', '1');
+  if (value == '-') withhold(name);
+  else offer(name, value);
+  begin();
+  serveAll();
+}
+
+/** Serves this many requests, or as many as there are. */
+export function serve(count: i32): void {
+  for (let i = 0; i < count; i++) serveOne();
 }
 
 /** No grant, no port but the store's, no frame is left of the device. */

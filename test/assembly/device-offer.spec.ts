@@ -9,26 +9,23 @@ import {
   FAULT_OFFER,
   FAULT_STORE_ERROR,
   FAULT_VERSION,
-  INIT_FLAGS,
-  INIT_V7,
 } from '../../assembly/wire/abi';
 import { EINVAL, ENOBUFS } from '../../assembly/wire/errno';
 import {
   begin,
-  configureStore,
+  beginWith,
   expectConnected,
   expectNothingLeft,
   expectRefused,
+  prepare,
 } from './device-guest';
 import { fake_fail_after, fake_violations } from './fake';
-import { option } from './guest';
 import {
-  addDevice,
   answerTransactionsWith,
   BACKEND_DIRECTORY,
-  follow,
   forbid,
   offer,
+  openTransactions,
   own,
   removeOwn,
   serveAll,
@@ -36,27 +33,7 @@ import {
   setOwn,
   states,
   transactions,
-  withhold,
-  openTransactions,
 } from './tiny-store';
-
-/** A device whose backend waits at InitWait and follows. */
-function prepare(flags: u32): void {
-  configureStore();
-  option(INIT_FLAGS, flags);
-  addDevice();
-  follow(true, true);
-}
-
-/** Comes up with this node of the backend; '-' for none. */
-function beginWith(name: string, value: string, flags: u32): void {
-  prepare(flags);
-  if (flags & INIT_V7) offer('version', '1');
-  if (value == '-') withhold(name);
-  else offer(name, value);
-  begin();
-  serveAll();
-}
 
 afterEach(() => {
   expect(fake_violations()).toBe(0);

@@ -3,31 +3,21 @@ import { xenbusStart, xenbusStop } from '../../assembly/pvcalls/abi';
 import { frontend } from '../../assembly/pvcalls/frontend';
 import { handleTimeout, pollTimeout } from '../../assembly/pvcalls/instance';
 import { DEVICE_CLOSED, DEVICE_CLOSING, TIMEOUT_NONE } from '../../assembly/wire/abi';
-import { begin, configureStore, expectConnected, expectNothingLeft } from './device-guest';
+import {
+  begin,
+  comeUp,
+  configureStore,
+  expectConnected,
+  expectNothingLeft,
+  prepare,
+  serve,
+} from './device-guest';
 import { fake_grants, fake_violations } from './fake';
-import { CLOSE_TIMEOUT_MS, expectDevice, expectNothing, skipEvents } from './guest';
+import { CLOSE_TIMEOUT_MS, expectDevice, expectNothing } from './guest';
 import { addDevice, follow, offer, serveAll, serveOne, setOwn, states } from './tiny-store';
 
 /** More requests than coming up takes. */
 const STEPS: i32 = 24;
-
-function prepare(): void {
-  configureStore();
-  addDevice();
-  follow(true, true);
-}
-
-function comeUp(): void {
-  prepare();
-  begin();
-  expectConnected();
-  skipEvents();
-}
-
-/** Serves this many requests, or as many as there are. */
-function serve(count: i32): void {
-  for (let i = 0; i < count; i++) serveOne();
-}
 
 /** Initialised before Connected, Closing before Closed wherever a ring had been published. */
 function expectStatesInOrder(): void {
@@ -38,7 +28,7 @@ function expectStatesInOrder(): void {
 }
 
 beforeEach(() => {
-  prepare();
+  prepare(0);
 });
 
 afterEach(() => {
@@ -65,7 +55,7 @@ describe('stop', () => {
 
   it('at any step leaves nothing, and Closed if anything was said, and can be undone', () => {
     for (let step = 0; step < STEPS; step++) {
-      prepare();
+      prepare(0);
       begin();
       serve(step);
       xenbusStop();
@@ -81,7 +71,7 @@ describe('stop', () => {
 
   it('at any step of a start after an earlier life, likewise', () => {
     for (let step = 0; step < STEPS; step++) {
-      prepare();
+      prepare(0);
       setOwn('state', '4');
       begin();
       serve(step);

@@ -7,13 +7,19 @@ import {
   DEVICE_CONNECTING,
   DEVICE_DOWN,
   FAULT_VERSION,
-  INIT_FLAGS,
   INIT_V7,
 } from '../../assembly/wire/abi';
 import { EINVAL } from '../../assembly/wire/errno';
-import { begin, configureStore, expectConnected, expectRefused } from './device-guest';
+import {
+  begin,
+  beginWith,
+  configureStore,
+  expectConnected,
+  expectRefused,
+  prepare,
+} from './device-guest';
 import { fake_frame_of, fake_grant_at, fake_port_at, fake_violations } from './fake';
-import { expectDevice, expectNothing, option } from './guest';
+import { expectDevice, expectNothing } from './guest';
 import {
   addDevice,
   follow,
@@ -28,24 +34,6 @@ import {
   watches,
   withhold,
 } from './tiny-store';
-
-/** A device whose backend waits at InitWait and follows. */
-function prepare(flags: u32): void {
-  configureStore();
-  option(INIT_FLAGS, flags);
-  addDevice();
-  follow(true, true);
-}
-
-/** Comes up with this node of the backend; '-' for none. */
-function beginWith(name: string, value: string, flags: u32): void {
-  prepare(flags);
-  if (flags & INIT_V7) offer('version', '1');
-  if (value == '-') withhold(name);
-  else offer(name, value);
-  begin();
-  serveAll();
-}
 
 afterEach(() => {
   expect(fake_violations()).toBe(0);

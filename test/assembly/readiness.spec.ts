@@ -2,43 +2,12 @@
 import { pollSocket } from '../../assembly/pvcalls/calls';
 import { handleEvent } from '../../assembly/pvcalls/instance';
 import { recv, send } from '../../assembly/pvcalls/stream';
-import {
-  COUNTER_SPURIOUS,
-  INIT_FIRST_INDEX,
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-} from '../../assembly/wire/abi';
+import { COUNTER_SPURIOUS, POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../assembly/wire/abi';
 import { EAGAIN, ECONNRESET, ENOTCONN, EPIPE } from '../../assembly/wire/errno';
+import { fill, handle, SIZE, start } from './connected-guest';
 import { fake_violations } from './fake';
-import { boot, configure, counter, expectNothing, expectReady, option, USER } from './guest';
-import {
-  attach,
-  consume,
-  dataPage,
-  dataPort,
-  openConnected,
-  produce,
-  setErrors,
-  streamByte,
-} from './scripted-backend';
-
-const SIZE: u32 = 4096;
-let handle: i32 = 0;
-
-/** A connection of order 1, 4 KiB each way, whose indices start shortly before 2^32. */
-function start(): void {
-  configure();
-  option(INIT_FIRST_INDEX, 0xfffffc00);
-  boot();
-  attach(4, 0);
-  handle = openConnected(1);
-}
-
-function fill(at: usize, seed: u32, size: u32): void {
-  for (let i: u32 = 0; i < size; i++) store<u8>(at + i, streamByte(seed, i));
-}
+import { counter, expectNothing, expectReady, USER } from './guest';
+import { consume, dataPage, dataPort, produce, setErrors } from './scripted-backend';
 
 beforeEach(() => {
   start();

@@ -10,7 +10,7 @@ import {
   sendv,
   sendWindow,
 } from '../../assembly/pvcalls/stream';
-import { INIT_FIRST_INDEX, MSG_PEEK } from '../../assembly/wire/abi';
+import { MSG_PEEK } from '../../assembly/wire/abi';
 import {
   EAGAIN,
   EBADF,
@@ -20,41 +20,10 @@ import {
   EPIPE,
   ETIMEDOUT,
 } from '../../assembly/wire/errno';
+import { expectBytes, fill, handle, SIZE, start } from './connected-guest';
 import { fake_seen_at_send, fake_sent, fake_violations, fake_watch_at_send } from './fake';
-import { boot, configure, option, sockaddr, SPANS, USER } from './guest';
-import {
-  attach,
-  consume,
-  dataPage,
-  dataPort,
-  openConnected,
-  openFresh,
-  produce,
-  setErrors,
-  streamByte,
-} from './scripted-backend';
-
-const SIZE: u32 = 4096;
-let handle: i32 = 0;
-
-/** A connection of order 1, 4 KiB each way, whose indices start shortly before 2^32. */
-function start(): void {
-  configure();
-  option(INIT_FIRST_INDEX, 0xfffffc00);
-  boot();
-  attach(4, 0);
-  handle = openConnected(1);
-}
-
-function fill(at: usize, seed: u32, size: u32): void {
-  for (let i: u32 = 0; i < size; i++) store<u8>(at + i, streamByte(seed, i));
-}
-
-function expectBytes(at: usize, seed: u32, size: u32): void {
-  for (let i: u32 = 0; i < size; i++) {
-    if (load<u8>(at + i) != streamByte(seed, i)) expect(i).toBe(size);
-  }
-}
+import { sockaddr, SPANS, USER } from './guest';
+import { consume, dataPage, dataPort, openFresh, produce, setErrors } from './scripted-backend';
 
 function span(index: u32, address: usize, size: u32): void {
   store<u32>(SPANS + index * 8, <u32>address);

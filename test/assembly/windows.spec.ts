@@ -7,41 +7,11 @@ import {
   sendCommit,
   sendWindow,
 } from '../../assembly/pvcalls/stream';
-import { INIT_FIRST_INDEX } from '../../assembly/wire/abi';
 import { EAGAIN, EINVAL } from '../../assembly/wire/errno';
+import { expectBytes, fill, handle, SIZE, start } from './connected-guest';
 import { fake_sent, fake_violations } from './fake';
-import { boot, configure, option, SPANS, USER } from './guest';
-import {
-  attach,
-  consume,
-  dataPage,
-  dataPort,
-  openConnected,
-  produce,
-  streamByte,
-} from './scripted-backend';
-
-const SIZE: u32 = 4096;
-let handle: i32 = 0;
-
-/** A connection of order 1, 4 KiB each way, whose indices start shortly before 2^32. */
-function start(): void {
-  configure();
-  option(INIT_FIRST_INDEX, 0xfffffc00);
-  boot();
-  attach(4, 0);
-  handle = openConnected(1);
-}
-
-function fill(at: usize, seed: u32, size: u32): void {
-  for (let i: u32 = 0; i < size; i++) store<u8>(at + i, streamByte(seed, i));
-}
-
-function expectBytes(at: usize, seed: u32, size: u32): void {
-  for (let i: u32 = 0; i < size; i++) {
-    if (load<u8>(at + i) != streamByte(seed, i)) expect(i).toBe(size);
-  }
-}
+import { SPANS, USER } from './guest';
+import { consume, dataPage, dataPort, produce } from './scripted-backend';
 
 function spanAddress(index: u32): usize {
   return load<u32>(SPANS + index * 8);
