@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
+import { INIT_ARENA, INIT_FRAMES, INIT_SOCKETS } from '../../assembly/wire/abi.js';
+import type { CoreExports } from '../../host/core/exports.js';
 import { SECTION, shapeOf } from './wasm-shape.js';
 
 const SIZE_MAX = 16 * 1024;
@@ -18,6 +20,24 @@ const shape = await shapeOf(binary);
 function declaredHypercalls(): string[] {
   const declared = text('assembly/hypercalls.ts').matchAll(/^export declare function (\w+)\(/gm);
   return [...declared].map(([, name]) => `hypercalls.${name}`);
+}
+
+/** Memory for the largest arena that docs/abi.md measures, in pages of 64 KiB. */
+const ARENA_PAGES = 16_384 / 16;
+
+/** Frames that the core keeps of an arena for its tables. */
+function tableFrames(frames: number, sockets: number): number {
+  const memory = new WebAssembly.Memory({ initial: ARENA_PAGES + 1, maximum: 65536, shared: true });
+  const names = declaredHypercalls().map((name) => name.replace(/.*\./, ''));
+  const hypercalls = Object.fromEntries(names.map((name) => [name, () => 0]));
+  const module = new WebAssembly.Module(binary);
+  const { exports } = new WebAssembly.Instance(module, { env: { memory }, hypercalls });
+  const words = new Uint32Array(memory.buffer);
+  const config = 64;
+  words[(config + INIT_ARENA) >>> 2] = 65536;
+  words[(config + INIT_FRAMES) >>> 2] = frames;
+  words[(config + INIT_SOCKETS) >>> 2] = sockets;
+  return frames - (exports as unknown as CoreExports).init(config);
 }
 
 /** Functions that docs/abi.md describes: rows that start with | `name( */
@@ -44,6 +64,16 @@ describe('core.wasm', () => {
 
   it('exports exactly what docs/abi.md describes', () => {
     expect([...shape.exports.keys()].sort()).toEqual(documentedExports().sort());
+  });
+
+  it('takes the frames for its tables that docs/abi.md says', () => {
+    const table = /of 1,024 frames[^]*?\n\n/.exec(text('docs/abi.md'))![0].replaceAll(',', '');
+    const rows = [...table.matchAll(/^\| (\d+) \| (\d+) \| (\d+) \|$/gm)];
+    expect(rows.length).toBeGreaterThan(0);
+    for (const [row, sockets, ...taken] of rows) {
+      const measured = [1024, 16_384].map((frames) => tableFrames(frames, Number(sockets)));
+      expect(measured, row).toEqual(taken.map(Number));
+    }
   });
 
   it('passes only 32-bit numbers in and out', () => {
