@@ -5,6 +5,7 @@
 import { inMiB, soak, type Account, type Sample } from './soak.js';
 
 const SECONDS = Number(process.env['PVCALLS_SOAK_SECONDS'] ?? 600);
+if (!(SECONDS > 0)) throw new RangeError('PVCALLS_SOAK_SECONDS is no number of seconds');
 const SAMPLES = Math.max(24, Math.ceil(SECONDS / 5));
 
 const terminal = process.stderr.isTTY;
