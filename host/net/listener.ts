@@ -7,8 +7,8 @@
  *       |                            |  refused REFUSALS_MAX times, or no backend will come
  *       +--- close(), abort() --> closed <--+
  */
-import { callError, errnoName, type CallError } from '../core/errors.js';
-import { EBADF, EIO, ENETDOWN } from '../../assembly/wire/errno.js';
+import { callError, type CallError } from '../core/errors.js';
+import { EBADF, EIO } from '../../assembly/wire/errno.js';
 import type { Address } from './address.js';
 import type { Guest } from './guest.js';
 import type { ListenOptions } from './options.js';
@@ -19,9 +19,6 @@ import type { GuestSocket } from './socket.js';
 const REFUSALS_MAX = 8;
 const PAUSE_MS = 25; // doubled after each refusal: 6 seconds in all
 const BACKLOG = 128;
-
-/** What says that the device has gone again, not that the address was refused. */
-const GONE = [EIO, ENETDOWN].map((number) => errnoName(-number));
 
 export class GuestListener implements AsyncDisposable {
   readonly local: Address;
@@ -87,8 +84,9 @@ export class GuestListener implements AsyncDisposable {
 
   /** The next connection, in the order of asking. Rejects when the listener is closed. */
   accept(signal?: AbortSignal): Promise<GuestSocket> {
-    const mine = this.turn.then(() => this.acceptNext(signal));
-    this.turn = mine.catch(() => undefined);
+    const before = this.turn;
+    const mine = this.acceptAfter(before, signal);
+    this.turn = Promise.allSettled([before, mine]); // who gives up lets nobody past
     return mine;
   }
 
@@ -118,6 +116,11 @@ export class GuestListener implements AsyncDisposable {
     return this.close();
   }
 
+  private async acceptAfter(before: Promise<unknown>, signal?: AbortSignal): Promise<GuestSocket> {
+    await (signal === undefined ? before : orAborted(before, signal));
+    return this.acceptNext(signal);
+  }
+
   private async acceptNext(signal?: AbortSignal): Promise<GuestSocket> {
     for (;;) {
       if (this.closed) throw this.failure ?? this.refusal();
@@ -133,12 +136,14 @@ export class GuestListener implements AsyncDisposable {
   /** The backend has gone: waits for another, and binds there. */
   private async renew(reason: Error): Promise<void> {
     const { signal } = this.ended;
-    const { scheduler } = this.guest.machine;
+    const { guest } = this;
     this.onLost?.(reason);
     void this.passive?.abort(); // nothing is asked of anybody: the handle is given back
     for (let refusals = 0; !this.closed;) {
+      let life = 0;
       try {
-        await this.guest.connected(signal);
+        await guest.connected(signal);
+        life = guest.lives;
         await this.start(signal);
         if (this.closed) return;
         this.wake();
@@ -146,12 +151,13 @@ export class GuestListener implements AsyncDisposable {
         return;
       } catch (error) {
         if (this.closed) return;
-        const gone = GONE.includes((error as CallError).code);
-        if (this.guest.failure !== undefined || (!gone && ++refusals === REFUSALS_MAX)) {
+        // Not by the errno: a backend that is there can refuse with EIO, too.
+        const refused = guest.state === 'connected' && guest.lives === life;
+        if (guest.failure !== undefined || (refused && ++refusals === REFUSALS_MAX)) {
           return this.fail(error as Error);
         }
         const pauseMs = PAUSE_MS * 2 ** refusals;
-        await new Promise<void>((resolve) => void scheduler.after(pauseMs, resolve));
+        await new Promise<void>((resolve) => void guest.machine.scheduler.after(pauseMs, resolve));
       }
     }
   }
@@ -199,5 +205,20 @@ export class GuestListener implements AsyncDisposable {
 
   private refusal(): CallError {
     return callError('accept', -EBADF, this.local, 'the listener is closed; open a new one');
+  }
+}
+
+/** Settles as the promise does, or rejects with the signal's reason. */
+async function orAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  let onAbort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -1,6 +1,6 @@
 /** What a listener does when the next backend refuses its address, once or always. */
 import { describe, expect, it } from 'vitest';
-import { EADDRINUSE } from '../../assembly/wire/errno.js';
+import { EADDRINUSE, EIO, ENETDOWN } from '../../assembly/wire/errno.js';
 import type { ScriptedLayer, SocketLayer } from '../../host/backend/index.js';
 import type { GuestListener } from '../../host/index.js';
 import { codeOf } from './env.js';
@@ -13,6 +13,7 @@ const ADDRESS = { host: '10.0.2.1', port: 80 };
 class Refusal {
   left = 0;
   binds = 0;
+  error = -EADDRINUSE;
 
   readonly layer = (scripted: ScriptedLayer): SocketLayer => ({
     connect: (...args) => scripted.connect(...args),
@@ -20,7 +21,7 @@ class Refusal {
       this.binds += 1;
       if (this.left === 0) return scripted.bind(address, offered, done);
       this.left -= 1;
-      queueMicrotask(() => done(-EADDRINUSE));
+      queueMicrotask(() => done(this.error));
       return () => undefined;
     },
   });
@@ -65,22 +66,28 @@ describe('a listener whose next backend refuses the address', () => {
       expect(news).toEqual(['EIO', 'listening', 'gone']);
     }));
 
-  it('gives up in the end: whoever waits is told the refusal', () =>
+  it.each([
+    ['EADDRINUSE', EADDRINUSE],
+    ['EIO', EIO],
+    ['ENETDOWN', ENETDOWN],
+  ])('with %s gives up in the end: whoever waits is told the refusal', (code, number) =>
     inRefusingWorld(async (world, refusal, listener) => {
+      refusal.error = -number;
       const gone: (string | undefined)[] = [];
       listener.onGone = (error) => gone.push(error && codeOf(error));
       refusal.left = Infinity;
       refusal.binds = 0;
       const accepted = listener.accept().then(() => 'accepted', codeOf);
       restart(world);
-      expect(await world.during(accepted)).toBe('EADDRINUSE');
+      expect(await world.during(accepted)).toBe(code);
       expect(refusal.binds).toBe(8);
       expect(listener.closed).toBe(true);
       await world.scheduler.run(() => gone.length > 0);
-      expect(gone).toEqual(['EADDRINUSE']);
-      await expect(listener.accept()).rejects.toMatchObject({ code: 'EADDRINUSE' });
+      expect(gone).toEqual([code]);
+      await expect(listener.accept()).rejects.toMatchObject({ code });
       expect(listener.guest.counters().sockets).toBe(0);
-    }));
+    }),
+  );
 
   it('can be closed while it waits for a backend', () =>
     inRefusingWorld(async (world, _, listener) => {

@@ -74,6 +74,20 @@ describe('a listener of a guest', () => {
       expect((await collect(stream)).toString()).toBe('still here');
     }));
 
+  it('gives an accept up that waits behind another, and keeps the order of the rest', () =>
+    inWorld(async ({ guest }) => {
+      const port = await freePort();
+      const listener = await (await guest()).listen({ host: HOST, port });
+      const order: string[] = [];
+      const first = listener.accept().then((socket) => (order.push('first'), socket));
+      await expect(listener.accept(AbortSignal.timeout(10))).rejects.toThrow(/timeout/i);
+      const third = listener.accept().then((socket) => (order.push('third'), socket));
+      const clients = [await connectTo(port), await connectTo(port)];
+      for (const accepted of [third, first]) await (await accepted).close();
+      expect(order).toEqual(['first', 'third']);
+      for (const client of clients) client.destroy();
+    }));
+
   it('carries one guest to another through the backend', () =>
     inWorld(async ({ guest }) => {
       const [server, client] = [await guest({ name: 'server' }), await guest({ name: 'client' })];
