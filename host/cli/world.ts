@@ -114,10 +114,10 @@ export class World {
     if ((action === 'start') === this.running) {
       throw new Failure(this.running ? 'a backend runs already' : 'no backend runs');
     }
-    this.running = action === 'start';
     if (action === 'start') this.backend = this.newBackend();
     else if (action === 'kill') this.backend.kill();
     else await this.backend.close();
+    this.running = action === 'start'; // two at once would write into the same nodes
   }
 
   /** Sockets and devices are closed with a backend, or only when their deadlines have passed. */

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 
 import { Client, closedPort, server } from './hosts.js';
+import { parseOptions } from '../../../host/cli/options.js';
+import { World } from '../../../host/cli/world.js';
 import { Program, run } from './program.js';
 
 const LONG = process.env['PVCALLS_LONG'] !== undefined;
@@ -129,6 +131,15 @@ describe.each(LONG ? single : single.slice(1))('expose%s whose backend', (_, opt
 });
 
 describe('backend', () => {
+  it('does not start another one while one stops', async () => {
+    const world = await World.open(parseOptions([], []).options, 1);
+    const stopping = world.control('stop');
+    await expect(world.control('start')).rejects.toThrow('a backend runs already');
+    await stopping;
+    await world.control('start');
+    expect(await world.close()).toEqual([]);
+  });
+
   it('says so when there is nothing to do it to', async () => {
     const { exitCode, stderr } = await run('backend', 'kill');
     expect(stderr).toContain('no instance is running');
