@@ -183,7 +183,7 @@ export class Backend extends EventEmitter<BackendEvents> implements AsyncDisposa
         machine: this.machine,
         domain: this.domain,
         domid: domid!,
-        layer: this.layer,
+        layer: this.layer instanceof SpliceLayer ? this.layer.forDevice() : this.layer,
         rules: this.rules,
         ringRules: this.ringRules,
         quotas: { ...DEFAULT_QUOTAS, ...this.options.quotas },

@@ -18,27 +18,40 @@ import type {
   Stream,
   StreamSink,
 } from './socket-layer.js';
-import { SpliceEnd } from './splice-stream.js';
+import { Allowance, SpliceEnd } from './splice-stream.js';
 
 const ANY = '0.0.0.0';
 const LOOPBACK = '127.0.0.1';
-/** Bytes held for the connections of one listener, all together. */
+/** Bytes held for the connections of one listener, all together: it has others who connect. */
 const HELD_PER_LISTENER = 1 << 20;
+/** For all sockets of one device: it can have any number of listeners, one after the other. */
+const HELD_PER_DEVICE = 1 << 22;
 /** Ports that a connection seems to come from; Linux chooses its own below these. */
 const FIRST_PORT = 61000;
 const LAST_PORT = 65535;
 
 const isLoopback = (host: string): boolean => host.startsWith('127.');
 
-export class SpliceLayer implements SocketLayer {
+/** What the devices of one backend have in common. */
+interface Exchange {
   /** By "<host>:<port>". */
-  private readonly listeners = new Map<string, SpliceListener>();
-  private nextPort = FIRST_PORT;
+  readonly listeners: Map<string, SpliceListener>;
+  nextPort: number;
+}
+
+export class SpliceLayer implements SocketLayer {
+  private readonly allowance = new Allowance(HELD_PER_DEVICE);
 
   constructor(
     private readonly below: SocketLayer,
     private readonly scheduler: Scheduler,
+    private readonly exchange: Exchange = { listeners: new Map(), nextPort: FIRST_PORT },
   ) {}
+
+  /** The same for another device, which meets this one. */
+  forDevice(): SpliceLayer {
+    return new SpliceLayer(this.below, this.scheduler, this.exchange);
+  }
 
   connect(
     address: InetAddress,
@@ -49,7 +62,7 @@ export class SpliceLayer implements SocketLayer {
     if (listener === undefined) return this.below.connect(address, sink, done);
     let cancelled = false;
     this.scheduler.defer(() => {
-      if (!cancelled) done(listener.join(this.nameOf(address), sink) ?? -ECONNREFUSED);
+      if (!cancelled) done(this.join(listener, address, sink) ?? -ECONNREFUSED);
     });
     return () => (cancelled = true);
   }
@@ -59,6 +72,7 @@ export class SpliceLayer implements SocketLayer {
     offered: (stream: PendingStream) => void,
     done: (result: Listener | number) => void,
   ): () => void {
+    const { listeners } = this.exchange;
     let listener: SpliceListener | undefined;
     return this.below.bind(
       address,
@@ -67,15 +81,20 @@ export class SpliceLayer implements SocketLayer {
         if (typeof result === 'number') return done(result);
         const { host, port } = result.address;
         const key = `${host}:${port}`;
-        listener = new SpliceListener(result, offered, () => this.listeners.delete(key));
-        this.listeners.set(key, listener);
+        const { allowance } = this;
+        listener = new SpliceListener(result, offered, allowance, () => listeners.delete(key));
+        listeners.set(key, listener);
         done(listener);
       },
     );
   }
 
+  private join(listener: SpliceListener, to: InetAddress, sink: StreamSink): Stream | undefined {
+    return listener.join(this.nameOf(to), sink, this.allowance);
+  }
+
   private find({ host, port }: InetAddress): SpliceListener | undefined {
-    const { listeners } = this;
+    const { listeners } = this.exchange;
     const exact = listeners.get(`${host}:${port}`);
     if (exact !== undefined) return exact;
     if (isLoopback(host)) return listeners.get(`${ANY}:${port}`);
@@ -84,8 +103,8 @@ export class SpliceLayer implements SocketLayer {
 
   /** Where a connection to this address would come from. */
   private nameOf({ host }: InetAddress): InetAddress {
-    const port = this.nextPort;
-    this.nextPort = port === LAST_PORT ? FIRST_PORT : port + 1;
+    const port = this.exchange.nextPort;
+    this.exchange.nextPort = port === LAST_PORT ? FIRST_PORT : port + 1;
     return { host: host === ANY || isLoopback(host) ? LOOPBACK : host, port };
   }
 }
@@ -94,15 +113,17 @@ export class SpliceLayer implements SocketLayer {
 class SpliceListener implements Listener {
   readonly address: InetAddress;
   private readonly pending = new Set<PendingStream>();
-  private readonly allowance = { bytes: HELD_PER_LISTENER };
+  private readonly allowance: Allowance;
   private backlog = 0;
 
   constructor(
     private readonly below: Listener,
     private readonly offered: (stream: PendingStream) => void,
+    allowance: Allowance,
     private readonly closed: () => void,
   ) {
     this.address = below.address;
+    this.allowance = new Allowance(HELD_PER_LISTENER, allowance);
   }
 
   listen(backlog: number): void {
@@ -118,9 +139,9 @@ class SpliceListener implements Listener {
   }
 
   /** The end of who connects; undefined: refused, for nobody listens or too many wait. */
-  join(remote: InetAddress, sink: StreamSink): Stream | undefined {
+  join(remote: InetAddress, sink: StreamSink, allowance: Allowance): Stream | undefined {
     if (this.pending.size >= this.backlog) return undefined;
-    const [near, far] = SpliceEnd.pair(sink, this.allowance);
+    const [near, far] = SpliceEnd.pair(sink, allowance, this.allowance);
     this.offer({
       remote,
       accept: (acceptor) => far.attach(acceptor),

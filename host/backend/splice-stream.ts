@@ -14,9 +14,23 @@ const HELD_MAX = 65536;
 
 const NOTHING = new Uint8Array(0);
 
-/** Bytes that may still be held for the connections of one listener. */
-export interface Allowance {
-  bytes: number;
+/** Bytes that may be held for somebody who receives, as a part of what another one allows. */
+export class Allowance {
+  constructor(
+    private bytes: number,
+    private readonly whole?: Allowance,
+  ) {}
+
+  /** How many more. */
+  get left(): number {
+    return Math.min(this.bytes, this.whole?.left ?? Infinity);
+  }
+
+  /** So many are held, or, negative, no more. */
+  take(count: number): void {
+    this.bytes -= count;
+    this.whole?.take(count);
+  }
 }
 
 export class SpliceEnd implements Stream {
@@ -35,9 +49,9 @@ export class SpliceEnd implements Stream {
     private sink?: StreamSink,
   ) {}
 
-  /** Two connected ends: that of the sink, and one that has no sink yet. */
-  static pair(sink: StreamSink, allowance: Allowance): [SpliceEnd, SpliceEnd] {
-    const [near, far] = [new SpliceEnd(allowance, sink), new SpliceEnd(allowance)];
+  /** Two connected ends: that of the sink, and one that has no sink yet; each with its limit. */
+  static pair(sink: StreamSink, mine: Allowance, theirs: Allowance): [SpliceEnd, SpliceEnd] {
+    const [near, far] = [new SpliceEnd(mine, sink), new SpliceEnd(theirs)];
     near.peer = far;
     far.peer = near;
     return [near, far];
@@ -93,16 +107,16 @@ export class SpliceEnd implements Stream {
   /** Holds what follows the first `from` bytes, as much as is allowed. Result: bytes. */
   private hold(spans: readonly Uint8Array[], from: number, max: number): number {
     const { held, allowance } = this;
-    const room = Math.min(max - held.length, allowance.bytes);
+    const room = Math.min(max - held.length, allowance.left);
     if (room <= 0) return 0;
     const bytes = Buffer.concat(spans).subarray(from, from + room);
     this.held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
-    allowance.bytes -= bytes.length;
+    allowance.take(bytes.length);
     return bytes.length;
   }
 
   private drop(count: number): void {
-    this.allowance.bytes += count;
+    this.allowance.take(-count);
     this.held = count === this.held.length ? NOTHING : this.held.subarray(count);
   }
 

@@ -9,6 +9,7 @@ import { TestRing } from './test-ring.js';
 import { until } from './until.js';
 
 const HELD_MAX = 65536;
+const HELD_BY_DEVICE = 1 << 22;
 const KERNEL_TIME_MS = 20;
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const pause = () => new Promise((resolve) => setTimeout(resolve, KERNEL_TIME_MS));
@@ -259,6 +260,32 @@ describe('bytes for a connection that nobody accepted', () => {
       await receive((1 << 20) - 600_000, -errno.ECONNRESET);
       await send(12n); // all of it is free again
       await receive(600_000, -errno.ENOTCONN);
+    });
+  });
+
+  it('are 4 MiB for a guest, however many listeners it has had', async () => {
+    await withPair(async ({ client, server }) => {
+      const fars: TestRing[] = [];
+      let held = 0;
+      for (let id = 10n; id < 60n; id += 10n) {
+        const rets = [await server.socket(id), await server.bind(id, 0, '127.0.0.1')];
+        rets.push(await server.listen(id, 1));
+        const near = await client.open(id, server.boundPort(id), 9);
+        const far = new TestRing(server, 1);
+        rets.push(await server.accept(id, id + 1n, far));
+        await near.write(Buffer.alloc(near.size));
+        await until(() => far.load(data.IN_PROD) === far.size, 'a full ring');
+        rets.push(await client.release(id), await server.release(id));
+        expect(rets).toEqual([0, 0, 0, 0, 0, 0]);
+        held += near.load(data.OUT_CONS) - far.size;
+        near.free();
+        fars.push(far);
+      }
+      expect(held).toBe(HELD_BY_DEVICE);
+      for (const [i, far] of fars.entries()) {
+        expect(await server.release(BigInt(11 + 10 * i))).toBe(0);
+        far.free();
+      }
     });
   });
 });
