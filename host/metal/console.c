@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "arm64.h"
 #include "console.h"
 #include "layout.h"
 #include "mmu.h"

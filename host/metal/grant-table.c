@@ -8,7 +8,6 @@
  */
 #include <stddef.h>
 
-#include "arm64.h"
 #include "grant-table.h"
 #include "mmu.h"
 #include "panic.h"

@@ -1,7 +1,8 @@
 /*
- * Where everything stands. Read by C, by the assembler and by the link script.
+ * Where everything stands. Read by C and by the assembler. Physical places of x86-64 are in
+ * x86-64/layout-x86-64.h; those that both have are here.
  *
- * Guest-physical (C reference: public/arch-arm.h, GUEST_*):
+ * Guest-physical on arm64 (C reference: public/arch-arm.h, GUEST_*):
  *
  *   03001000 GIC | 38000000 grant table | 3a000000 free | 40000000 RAM, image at 40080000
  *
@@ -16,9 +17,13 @@
 #ifndef PVCALLS_LAYOUT_H
 #define PVCALLS_LAYOUT_H
 
+#ifdef __x86_64__
+#include "x86-64/layout-x86-64.h"
+#else
 #define RAM_BASE 0x40000000
 #define RAM_TEXT_OFFSET 0x80000
 #define RAM_IMAGE_END 0x40200000 /* RAM below is the image's, above it linear memory's */
+#endif
 
 #define GRANT_TABLE_BASE 0x38000000
 #define SHARED_INFO_BASE 0x3a000000

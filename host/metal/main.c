@@ -20,6 +20,7 @@
 #include "panic.h"
 #include "params.h"
 #include "settings.h"
+#include "shared-info.h"
 #include "store.h"
 #include "timer.h"
 #include "wire.h"
@@ -50,17 +51,6 @@ static void read_tree(const void *tree)
     grant_table_base = fdt_pair(fdt_find(tree, "compatible", "xen,xen", "reg"), 0);
 }
 
-static void map_shared_info(void)
-{
-    struct add_to_physmap map = { .domid = WIRE_DOMID_SELF,
-                                  .space = SPACE_SHARED_INFO,
-                                  .frame = SHARED_INFO_BASE / WIRE_PAGE_SIZE };
-    long result = memory_op(OP_ADD_TO_PHYSMAP, &map);
-    if (result < 0)
-        panic("shared_info: XENMEM_add_to_physmap: %d", (int)result);
-    mmu_map_linear(LINEAR_SHARED_INFO / WIRE_PAGE_SIZE, map.frame);
-}
-
 bool app_wait(uint32_t delay_ms)
 {
     volatile uint8_t *upcall = linear_at(LINEAR_SHARED_INFO + WIRE_EVTCHN_UPCALL_PENDING);
@@ -86,7 +76,7 @@ __attribute__((noreturn)) void main(const void *tree)
     read_tree(tree);
     mmu_forget_ram();
     linear_init(ram_end);
-    map_shared_info();
+    shared_info_init();
     grant_table_init(grant_table_base);
     console_init();
     store_init();

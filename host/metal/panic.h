@@ -12,7 +12,11 @@
 #define panic(...) panic_line("panic: " __VA_ARGS__)
 __attribute__((noreturn)) void panic_line(const char *format, ...);
 
-/* From vectors.S: which of the 16 vectors, and the processor's account of what happened. */
+/* A line of the end; it does not end the guest. */
+void panic_say(const char *format, ...);
+
+/* From vectors.S: which vector, and the processor's account of what happened; `caller` on x86-64 is
+ * the stack pointer. */
 __attribute__((noreturn)) void panic_exception(uint64_t vector, uint64_t syndrome, uint64_t at,
                                                uint64_t address, uint64_t caller);
 

@@ -10,6 +10,12 @@
 #include "wire.h"
 #include "xen.h"
 
+#ifdef __x86_64__
+#define EVTCHN_MASK WIRE_X86_64_EVTCHN_MASK
+#else
+#define EVTCHN_MASK WIRE_ARM64_EVTCHN_MASK
+#endif
+
 struct w2c_hypercalls;
 
 /* Xen's default policy, SILO, keeps guests apart: worth a line, once; all else is silent. */
@@ -56,7 +62,7 @@ uint32_t w2c_hypercalls_evtchn_mask(struct w2c_hypercalls *xen, uint32_t port)
     (void)xen;
     if (port >= WIRE_EVTCHN_2L_NR_CHANNELS)
         return (uint32_t)-WIRE_EINVAL;
-    uint64_t *words = linear_at(LINEAR_SHARED_INFO + WIRE_ARM64_EVTCHN_MASK);
+    uint64_t *words = linear_at(LINEAR_SHARED_INFO + EVTCHN_MASK);
     __atomic_fetch_or(&words[port / 64], 1ull << port % 64, __ATOMIC_SEQ_CST);
     return 0;
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run xen:setup`: everything that runs under real Xen need, and only what is not there: tools
+ * `npm run xen:setup`, or `npm run xen:setup -- x86-64` for guests of that processor: everything that runs under real Xen need, and only what is not there: tools
  * of this machine by apt, if we are root; the hypervisor, and what dom0 is made of, unpacked below
  * build/xen. A second call does nothing.
  */
@@ -18,18 +18,24 @@ const MIB = 2 ** 20;
 export const XEN = `${FOLDER}/root/boot/xen-4.17-arm64`;
 const XEN_PACKAGE = { name: 'xen-hypervisor-4.17-arm64', architecture: 'arm64' };
 
-/** Packages of guests without a dom0 alone, and of everything. */
-const TOOLS = [...XEN_TOOLS, ...DOM0_TOOLS];
+/** Of guests without a dom0, and with one. */
+const TOOLS = { arm64: [...XEN_TOOLS, ...DOM0_TOOLS.arm64], 'x86-64': DOM0_TOOLS['x86-64'] };
+
+/** @typedef {import('./dom0/architectures.mjs').ArchitectureName} ArchitectureName */
 
 /** @param {string} line */
 const say = (line) => process.stderr.write(`${line}\n`);
 
-/** Installs what this machine lacks; fails with the line to type when it may not. */
-async function installTools() {
-  const missing = missingTools(TOOLS);
+/**
+ * Installs what this machine lacks; fails with the line to type when it may not.
+ *
+ * @param {import('../build/tools.mjs').Tool[]} tools
+ */
+async function installTools(tools) {
+  const missing = missingTools(tools);
   const isRoot = process.getuid?.() === 0;
   if (missing.length === 0) return;
-  if (!isRoot || !existsSync('/usr/bin/apt-get')) requireTools(TOOLS);
+  if (!isRoot || !existsSync('/usr/bin/apt-get')) requireTools(tools);
   const packages = [...new Set(missing.map((tool) => tool.package))];
   const install = ['install', '--yes', '--no-install-recommends'];
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
@@ -56,11 +62,18 @@ async function fetchXen() {
   for (const package_ of packages) await unpack(package_, `${FOLDER}/root`);
 }
 
-/** The task. Result: its exit code. */
-export async function setUpXen() {
-  await installTools();
-  await fetchXen();
-  await setUpDom0({ say });
+/** @param {string} name @returns {name is ArchitectureName} */
+const isArchitecture = (name) => Object.hasOwn(TOOLS, name);
+
+/** The task. Result: its exit code. @param {string[]} args Of which processor the guests are. */
+export async function setUpXen([architecture = 'arm64', ...rest]) {
+  if (!isArchitecture(architecture) || rest.length > 0) {
+    const names = Object.keys(TOOLS).join(', ');
+    throw new Failure(`xen:setup takes one of ${names}.`, { exitCode: 2 });
+  }
+  await installTools(TOOLS[architecture]);
+  if (architecture === 'arm64') await fetchXen();
+  await setUpDom0({ architecture, say });
   return 0;
 }
 

@@ -1,7 +1,8 @@
 /*
- * Xen's ABI on arm64: the hypercalls this host makes, and their structures. Numbers and layouts are
+ * Xen's ABI: the hypercalls this host makes, and their structures. Numbers and layouts are
  * held against libxen-dev by test/native/metal.test.ts; what the core shares with Xen or a peer is
- * in wire.h. All memory that Xen reads or writes must be normal, write-back and inner-shareable.
+ * in wire.h. On arm64 all memory that Xen reads or writes must be normal, write-back and
+ * inner-shareable.
  */
 #ifndef PVCALLS_XEN_H
 #define PVCALLS_XEN_H

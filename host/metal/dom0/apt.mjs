@@ -12,14 +12,17 @@ const INSTALL = 'On Debian: apt-get install apt dpkg';
 
 /** @typedef {{ file: string, name: string, architecture: string, size: number }} Package */
 
-/** @param {string} folder Where the state and the packages go. */
-export async function openApt(folder) {
+/**
+ * @param {string} folder Where the state and the packages go.
+ * @param {string} [architecture] Debian's name of whose packages these are.
+ */
+export async function openApt(folder, architecture = 'arm64') {
   const builder = (
     await run(`This needs dpkg. ${INSTALL}`, 'dpkg', ['--print-architecture'])
   ).trim();
   const options = [
-    '-oAPT::Architecture=arm64',
-    `-oAPT::Architectures=${[...new Set(['arm64', builder])].join(',')}`,
+    `-oAPT::Architecture=${architecture}`,
+    `-oAPT::Architectures=${[...new Set([architecture, builder])].join(',')}`,
     '-oAPT::Sandbox::User=root',
     `-oDir::State=${folder}/state`,
     `-oDir::State::Lists=${folder}/lists`,

@@ -1,5 +1,5 @@
 /**
- * Dom0's kernel: Debian's own Image and modules, and the one module that Debian leaves out.
+ * Dom0's kernel: Debian's own image and modules, and the one module that Debian leaves out.
  * pvcalls-back.c is compiled exactly as it comes out of Debian's source package, which is the
  * point: what our guest meets is Linux's backend, not one that was made to suit it.
  */
@@ -13,33 +13,31 @@ import { unpack } from './apt.mjs';
 
 /** @typedef {import('./apt.mjs').Package} Package */
 
-/** Modules of Debian's kernel that dom0 loads, in this order; pvcalls-back comes after them. */
-export const MODULES = [
-  'drivers/virtio/virtio_mmio',
-  'drivers/xen/xen-privcmd',
-  'drivers/xen/xenfs/xenfs',
-  'drivers/xen/xen-gntdev',
-  'drivers/xen/xen-gntalloc',
-  'drivers/xen/xen-evtchn',
-];
+/** @typedef {import('./architectures.mjs').Architecture} Architecture */
 
-const IMAGE_MAGIC_AT = 56;
-const IMAGE_MAGIC = 'ARM\x64';
+/** What Xen loads as dom0's kernel, by Linux's name of the architecture. @type {Magic[]} */
+const IMAGES = [
+  { linux: 'arm64', at: 56, magic: 'ARM\x64' },
+  { linux: 'x86_64', at: 0x202, magic: 'HdrS' },
+];
+/** @typedef {{ linux: string, at: number, magic: string }} Magic */
 const GZIP_MAGIC = 0x8b1f;
 
 /**
  * Takes Image and modules (`NAME.ko`) out of the kernel's package.
  *
+ * @param {Architecture} architecture
  * @param {Package} image
  * @param {string} scratch Folder for what is not kept.
  * @param {string} out
  */
-export async function takeKernel(image, scratch, out) {
-  const modules = MODULES.map((path) => `./lib/modules/*/kernel/${path}.ko*`);
+export async function takeKernel(architecture, image, scratch, out) {
+  const modules = architecture.modules.map((path) => `./lib/modules/*/kernel/${path}.ko*`);
   await unpack(image, scratch, ['--wildcards', './boot/vmlinuz-*', ...modules]);
   mkdirSync(out, { recursive: true });
-  writeFileSync(`${out}/Image`, plainImage(readFileSync(only(`${scratch}/boot`, 'vmlinuz-'))));
-  for (const path of MODULES) {
+  const kernel = readFileSync(only(`${scratch}/boot`, 'vmlinuz-'));
+  writeFileSync(`${out}/Image`, plainImage(architecture, kernel));
+  for (const path of architecture.modules) {
     const folder = `${only(`${scratch}/lib/modules`, '')}/kernel/${path}`.replace(/\/[^/]+$/, '');
     const name = `${path.replace(/^.*\//, '')}.ko`;
     const packed = `${folder}/${name}.xz`;
@@ -48,23 +46,27 @@ export async function takeKernel(image, scratch, out) {
   }
 }
 
-/** @param {Buffer} bytes */
-function plainImage(bytes) {
+/** @param {Architecture} architecture @param {Buffer} bytes */
+function plainImage({ linux }, bytes) {
   const image = bytes.readUInt16LE(0) === GZIP_MAGIC ? gunzipSync(bytes) : bytes;
-  if (image.toString('latin1', IMAGE_MAGIC_AT, IMAGE_MAGIC_AT + 4) === IMAGE_MAGIC) return image;
-  throw new Failure("Debian's arm64 kernel is no Image; Xen cannot load it as dom0.");
+  const { at, magic } = IMAGES.find((one) => one.linux === linux) ?? { at: 0, magic: '' };
+  if (magic && image.toString('latin1', at, at + magic.length) === magic) return image;
+  throw new Failure(`Debian's kernel is no image that Xen loads as dom0 on ${linux}.`);
 }
 
 /**
  * Compiles pvcalls-back.ko.
  *
+ * @param {Architecture} architecture
  * @param {{ headers: Package, commonHeaders: Package, kbuild: Package, source: Package }} packages
  * @param {string} scratch
  * @param {string} out
  */
-export async function buildBackend({ headers, commonHeaders, kbuild, source }, scratch, out) {
+export async function buildBackend(architecture, packages, scratch, out) {
+  const { headers, commonHeaders, kbuild, source } = packages;
+  const { debian, linux, tools } = architecture;
   for (const package_ of [headers, commonHeaders, kbuild]) await unpack(package_, scratch);
-  const configured = only(`${scratch}/usr/src`, 'linux-headers-', '-arm64');
+  const configured = only(`${scratch}/usr/src`, 'linux-headers-', `-${debian}`);
   const common = only(`${scratch}/usr/src`, 'linux-headers-', '-common');
   writeFileSync(`${configured}/Makefile`, `include ${common}/Makefile\n`);
   const module = await takeSource(source, scratch);
@@ -73,14 +75,14 @@ export async function buildBackend({ headers, commonHeaders, kbuild, source }, s
     `--jobs=${availableParallelism()}`,
     `--directory=${configured}`,
     `M=${module}`,
-    'ARCH=arm64',
-    'CROSS_COMPILE=aarch64-linux-gnu-',
-    'CC=aarch64-linux-gnu-gcc',
+    `ARCH=${linux}`,
+    `CROSS_COMPILE=${tools}`,
+    `CC=${tools}gcc`,
     'CONFIG_DEBUG_INFO_BTF_MODULES=',
     'modules',
   ]);
   const strip = ['--strip-debug', '-o', `${out}/pvcalls-back.ko`, `${module}/pvcalls-back.ko`];
-  await run('pvcalls-back.ko cannot be stripped.', 'aarch64-linux-gnu-strip', strip);
+  await run('pvcalls-back.ko cannot be stripped.', `${tools}strip`, strip);
 }
 
 /**

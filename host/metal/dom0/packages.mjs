@@ -10,7 +10,6 @@ export const TOTAL_MIB_MAX = 500;
 
 /** Unpacked as a whole into the root that dom0's programs and libraries are picked from. */
 const PROGRAMS = [
-  'xen-hypervisor-4.17-arm64',
   'xen-utils-4.17',
   'xenstore-utils',
   'busybox-static',
@@ -39,13 +38,19 @@ const PROGRAMS = [
 ];
 
 /** The metapackage whose dependency names the newest kernel of the series. */
-export const KERNEL_SERIES = 'linux-image-6.12-arm64';
+const KERNEL_SERIES = 'linux-image-6.12';
 
-/** @param {string} release As `uname -r` says it without the flavour: 6.12.117+deb12. */
-function kernelPackages(release) {
+/** @param {string} debian Debian's name of the architecture. */
+export const kernelSeries = (debian) => `${KERNEL_SERIES}-${debian}`;
+
+/**
+ * @param {string} release As `uname -r` says it without the flavour: 6.12.117+deb12.
+ * @param {string} debian
+ */
+function kernelPackages(release, debian) {
   return {
-    image: `linux-image-${release}-arm64`,
-    headers: `linux-headers-${release}-arm64`,
+    image: `linux-image-${release}-${debian}`,
+    headers: `linux-headers-${release}-${debian}`,
     commonHeaders: `linux-headers-${release}-common`,
     kbuild: `linux-kbuild-${release}`,
     source: 'linux-source-6.12',
@@ -54,15 +59,17 @@ function kernelPackages(release) {
 
 /**
  * @param {string} release
- * @param {string} builder Debian's name for the architecture of this machine.
+ * @param {string} debian Debian's name of the architecture of dom0.
+ * @param {string} builder The same of this machine.
  */
-export function packagesFor(release, builder) {
-  const kernel = kernelPackages(release);
+export function packagesFor(release, debian, builder) {
+  const kernel = kernelPackages(release, debian);
+  const programs = [`xen-hypervisor-4.17-${debian}`, ...PROGRAMS];
   /** @type {Wanted[]} */
   const wanted = [
-    ...PROGRAMS.map((name) => ({ name, architecture: 'arm64', root: true })),
-    { name: kernel.image, architecture: 'arm64', root: false },
-    { name: kernel.headers, architecture: 'arm64', root: false },
+    ...programs.map((name) => ({ name, architecture: debian, root: true })),
+    { name: kernel.image, architecture: debian, root: false },
+    { name: kernel.headers, architecture: debian, root: false },
     { name: kernel.commonHeaders, architecture: 'all', root: false },
     { name: kernel.kbuild, architecture: builder, root: false },
     { name: kernel.source, architecture: 'all', root: false },

@@ -9,9 +9,11 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Failure } from '../../build/report.mjs';
 import { run } from '../../build/run.mjs';
 import { makeDeviceTree } from './device-tree.mjs';
-import { DOM0 } from './setup.mjs';
+import { ARCHITECTURES } from './architectures.mjs';
+import { PC, PC_PORTS, pcBootFiles } from './pc.mjs';
+import { dom0Of } from './setup.mjs';
 
-const QEMU = 'qemu-system-aarch64';
+const QEMU = ARCHITECTURES.arm64.qemu;
 const MACHINE_MIB = 2048;
 const DOM0_MIB = 768;
 const KERNEL_AT = 0x4c000000;
@@ -34,9 +36,10 @@ const COMMON = [
   ...['-display', 'none', '-monitor', 'none'],
 ];
 
-const PORTS = [
+/** @param {string} device */
+const ports = (device) => [
   '-device',
-  'virtio-serial-device',
+  device,
   ...[
     ['console', CONSOLE_FD],
     ['results', RESULTS_FD],
@@ -57,7 +60,8 @@ const load = (path, address) => [
 /**
  * @typedef {object} Boot
  * @property {Buffer} ramdisk
- * @property {2 | 3} gic
+ * @property {import('./architectures.mjs').ArchitectureName} architecture
+ * @property {2 | 3} gic Of arm64.
  * @property {number} processors Of the machine, and of dom0.
  * @property {string} xenArguments Beside those that every run has.
  * @property {number} timeoutMs From the start of QEMU.
@@ -74,18 +78,37 @@ const load = (path, address) => [
  */
 export async function bootDom0(boot) {
   boot.signal?.throwIfAborted();
-  const folder = mkdtempSync(`${DOM0.folder}/run-`);
+  const folder = mkdtempSync(`${dom0Of(boot.architecture).folder}/run-`);
   try {
-    const files = await writeBootFiles(folder, boot);
-    return await runQemu([...machine(boot), ...COMMON, ...PORTS, ...files], boot);
+    return await runQemu(await machineFor(folder, boot), boot);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** @param {string} folder @param {Boot} boot */
-async function writeBootFiles(folder, boot) {
-  const { ramdisk, processors, xenArguments } = boot;
+/** Arguments for QEMU. @param {string} folder @param {Boot} boot */
+async function machineFor(folder, boot) {
+  const { architecture, processors } = boot;
+  const xenArguments =
+    `dom0_mem=${DOM0_MIB}M dom0_max_vcpus=${processors} bootscrub=0 ` +
+    `loglvl=all guest_loglvl=all ${boot.xenArguments}`;
+  const words = { xenArguments, dom0Arguments: 'console=hvc0 loglevel=4 panic=1' };
+  if (architecture === 'x86-64') {
+    const files = pcBootFiles(folder, { ...words, ramdisk: boot.ramdisk });
+    return [...PC, '-smp', `${processors}`, ...COMMON, ...ports(PC_PORTS), ...files];
+  }
+  const files = await writeBootFiles(folder, boot, words);
+  return [...machine(boot), ...COMMON, ...ports('virtio-serial-device'), ...files];
+}
+
+/**
+ * @param {string} folder
+ * @param {Boot} boot
+ * @param {{ xenArguments: string, dom0Arguments: string }} words
+ */
+async function writeBootFiles(folder, boot, { xenArguments, dom0Arguments }) {
+  const { xen, kernel } = dom0Of('arm64');
+  const { ramdisk } = boot;
   const base = `${folder}/base.dtb`;
   const tree = `${folder}/tree.dtb`;
   const archive = `${folder}/dom0.cpio`;
@@ -96,17 +119,15 @@ async function writeBootFiles(folder, boot) {
   await makeDeviceTree({
     base,
     out: tree,
-    xenArguments:
-      `console=dtuart dtuart=/pl011@9000000 dom0_mem=${DOM0_MIB}M ` +
-      `dom0_max_vcpus=${processors} bootscrub=0 loglvl=all guest_loglvl=all ${xenArguments}`,
-    dom0Arguments: 'console=hvc0 loglevel=4 panic=1',
+    xenArguments: `console=dtuart dtuart=/pl011@9000000 ${xenArguments}`,
+    dom0Arguments,
     modules: [
-      { kind: 'kernel', address: KERNEL_AT, size: statSync(DOM0.kernel).size },
+      { kind: 'kernel', address: KERNEL_AT, size: statSync(kernel).size },
       { kind: 'ramdisk', address: RAMDISK_AT, size: ramdisk.length },
     ],
   });
-  const loaded = [...load(DOM0.kernel, KERNEL_AT), ...load(archive, RAMDISK_AT)];
-  return ['-kernel', DOM0.xen, '-dtb', tree, ...loaded];
+  const loaded = [...load(kernel, KERNEL_AT), ...load(archive, RAMDISK_AT)];
+  return ['-kernel', xen, '-dtb', tree, ...loaded];
 }
 
 /**
@@ -134,9 +155,10 @@ function takeResults(port) {
  * @param {Boot} boot
  * @returns {Promise<{ results: Buffer, timedOut: boolean }>}
  */
-function runQemu(args, { timeoutMs, onDom0Console, onGuestConsole, signal }) {
+function runQemu(args, { architecture, timeoutMs, onDom0Console, onGuestConsole, signal }) {
+  const { qemu } = ARCHITECTURES[architecture];
   const always = ['-accel', 'tcg,thread=multi', '-no-reboot', '-serial', 'stdio'];
-  const child = spawn(QEMU, [...args, ...always], {
+  const child = spawn(qemu, [...args, ...always], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   });
   const kill = () => child.kill('SIGKILL');
@@ -157,14 +179,14 @@ function runQemu(args, { timeoutMs, onDom0Console, onGuestConsole, signal }) {
     /** @type {import('node:stream').Duplex} */ (child.stdio[RESULTS_FD]),
   );
   return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new Failure(`${QEMU} cannot start: ${error.message}.`)));
+    child.on('error', (error) => reject(new Failure(`${qemu} cannot start: ${error.message}.`)));
     child.on('close', (code) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', kill);
       process.off('exit', kill);
       if (timedOut || code === 0) resolve({ results: results(), timedOut });
       else if (signal?.aborted) reject(signal.reason);
-      else reject(new Failure(`${QEMU} ended with code ${code}.`, { output: errors }));
+      else reject(new Failure(`${qemu} ended with code ${code}.`, { output: errors }));
     });
   });
 }

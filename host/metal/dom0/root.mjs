@@ -6,9 +6,8 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 
 import { ROOT } from '../../build/run.mjs';
 import { cpio } from './cpio.mjs';
-import { MODULES } from './kernel.mjs';
-
 /** @typedef {import('./cpio.mjs').Entry} Entry */
+/** @typedef {import('./architectures.mjs').Architecture} Architecture */
 
 const PROGRAMS = [
   'bin/busybox',
@@ -19,9 +18,6 @@ const PROGRAMS = [
     (verb) => `usr/bin/xenstore-${verb}`,
   ),
 ];
-
-const LIBRARY_FOLDERS = ['lib/aarch64-linux-gnu', 'usr/lib/aarch64-linux-gnu'];
-const LOADER = 'ld-linux-aarch64.so.1';
 
 /** Where libxl looks for what it runs; nothing of it is needed but the folder. */
 const XEN_FOLDER = 'usr/lib/xen-4.17/bin';
@@ -44,22 +40,31 @@ function programs(packages) {
   }));
 }
 
-/** All shared libraries, by the names that programs ask for. @param {string} packages */
-function libraries(packages) {
-  return LIBRARY_FOLDERS.map((folder) => `${packages}/${folder}`).flatMap((folder) =>
+/**
+ * All shared libraries, by the names that programs ask for.
+ *
+ * @param {Architecture} architecture
+ * @param {string} packages
+ */
+function libraries({ libraries: name, loader, loaderAt }, packages) {
+  const folders = ['lib', 'usr/lib'].map((folder) => `${packages}/${folder}/${name}`);
+  return folders.flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => /\.so(\.|$)/.test(name) && statSync(`${folder}/${name}`).isFile())
       .map((name) => ({
-        path: `lib/${name}`,
+        path: `${name === loader ? loaderAt : 'lib'}/${name}`,
         data: readFileSync(`${folder}/${name}`),
-        executable: name === LOADER,
+        executable: name === loader,
       })),
   );
 }
 
-/** @param {string} kernel */
-function modules(kernel) {
-  return [...MODULES.map((path) => path.replace(/^.*\//, '')), BACKEND_MODULE].map((name) => ({
+/** @param {Architecture} architecture */
+const moduleNames = ({ modules }) => modules.map((path) => path.replace(/^.*\//, ''));
+
+/** @param {Architecture} architecture @param {string} kernel */
+function modules(architecture, kernel) {
+  return [...moduleNames(architecture), BACKEND_MODULE].map((name) => ({
     path: `modules/${name}.ko`,
     data: readFileSync(`${kernel}/${name}.ko`),
   }));
@@ -68,23 +73,23 @@ function modules(kernel) {
 /**
  * The archive that every run begins with.
  *
+ * @param {Architecture} architecture
  * @param {{ packages: string, kernel: string }} from Folders.
  */
-export function baseArchive({ packages, kernel }) {
+export function baseArchive(architecture, { packages, kernel }) {
   const init = readFileSync(`${ROOT}host/metal/dom0/init.sh`);
   return cpio([
     { path: 'init', data: init, executable: true },
     ...programs(packages),
-    ...libraries(packages),
-    ...modules(kernel),
+    ...libraries(architecture, packages),
+    ...modules(architecture, kernel),
     { path: 'etc/xen/xl.conf', data: Buffer.from('autoballoon="off"\n') },
     { path: 'etc/xen/oxenstored.conf', data: Buffer.from(STORE_CONFIGURATION) },
     { path: XEN_FOLDER },
   ]);
 }
 
-/** Text for /modules/order. @param {{ backend: boolean }} options */
-export function moduleOrder({ backend }) {
-  const names = MODULES.map((path) => path.replace(/^.*\//, ''));
-  return [...names, ...(backend ? [BACKEND_MODULE] : [])].join('\n');
+/** Text for /modules/order. @param {Architecture} architecture @param {boolean} backend */
+export function moduleOrder(architecture, backend) {
+  return [...moduleNames(architecture), ...(backend ? [BACKEND_MODULE] : [])].join('\n');
 }

@@ -4,10 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 
+import { ARCHITECTURES } from './architectures.mjs';
 import { cpio } from './cpio.mjs';
 import { bootDom0 } from './qemu.mjs';
 import { moduleOrder } from './root.mjs';
-import { DOM0, requireDom0 } from './setup.mjs';
+import { dom0Of, requireDom0 } from './setup.mjs';
 import { untar } from './untar.mjs';
 
 /**
@@ -24,7 +25,8 @@ import { untar } from './untar.mjs';
  * @property {string} [job] Shell, with the functions of init.sh; default: each guest in turn.
  * @property {import('./cpio.mjs').Entry[]} [files] More files for dom0's root.
  * @property {boolean} [backend] Whether Linux's pvcalls backend is loaded; default true.
- * @property {2 | 3} [gic] Default 3.
+ * @property {import('./architectures.mjs').ArchitectureName} [architecture] Default arm64.
+ * @property {2 | 3} [gic] Default 3; arm64.
  * @property {number} [processors] Default 1.
  * @property {string} [xenArguments] More of them for Xen's command line.
  * @property {number} [timeoutMs] Default 120,000: emulation is slow, a loaded machine slower.
@@ -49,9 +51,10 @@ const DEFAULT_MEMORY_MIB = 64;
 /** Folder that dom0 has the guests in. */
 const GUESTS = 'guests';
 
-/** @param {DomU} guest */
-function configuration({ name, memoryMiB = DEFAULT_MEMORY_MIB, config = [] }) {
+/** @param {Dom0Run} run @param {DomU} guest */
+function configuration({ architecture }, { name, memoryMiB = DEFAULT_MEMORY_MIB, config = [] }) {
   const lines = [
+    ...(architecture === 'x86-64' ? ['type = "pvh"'] : []),
     `name = "${name}"`,
     `kernel = "/${GUESTS}/${name}.img"`,
     `memory = ${memoryMiB}`,
@@ -71,16 +74,18 @@ function eachInTurn(guests, seconds) {
 }
 
 /** @param {Dom0Run} run @param {number} timeoutMs */
-function ramdisk({ guests, job, files = [], backend = true }, timeoutMs) {
+function ramdisk(run, timeoutMs) {
+  const { architecture = 'arm64', guests, job, files = [], backend = true } = run;
   const seconds = Math.ceil(timeoutMs / 1000);
+  const order = moduleOrder(ARCHITECTURES[architecture], backend);
   return Buffer.concat([
-    readFileSync(DOM0.root),
+    readFileSync(dom0Of(architecture).root),
     cpio([
       { path: 'job.sh', data: Buffer.from(job ?? eachInTurn(guests, seconds)) },
-      { path: 'modules/order', data: Buffer.from(moduleOrder({ backend })) },
+      { path: 'modules/order', data: Buffer.from(order) },
       ...guests.flatMap((guest) => [
         { path: `${GUESTS}/${guest.name}.img`, data: guest.image },
-        { path: `${GUESTS}/${guest.name}.cfg`, data: configuration(guest) },
+        { path: `${GUESTS}/${guest.name}.cfg`, data: configuration(run, guest) },
       ]),
       ...files,
     ]),
@@ -94,14 +99,15 @@ function ramdisk({ guests, job, files = [], backend = true }, timeoutMs) {
  * @returns {Promise<Dom0Result>}
  */
 export async function runDom0(run) {
-  requireDom0();
-  const { gic = 3, processors = 1, xenArguments = '', signal } = run;
+  const { architecture = 'arm64', gic = 3, processors = 1, xenArguments = '', signal } = run;
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = run;
+  requireDom0(architecture);
   const started = performance.now();
   let dom0Console = '';
   let guestConsole = '';
   const { results, timedOut } = await bootDom0({
     ramdisk: ramdisk(run, timeoutMs),
+    architecture,
     gic,
     processors,
     xenArguments,

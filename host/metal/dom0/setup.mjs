@@ -4,51 +4,76 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 
 import { filesBelow } from '../../build/freshness.mjs';
 import { Failure } from '../../build/report.mjs';
 import { ROOT } from '../../build/run.mjs';
 import { requireTools } from '../../build/tools.mjs';
 import { openApt, unpack } from './apt.mjs';
+import { ARCHITECTURES } from './architectures.mjs';
 import { buildBackend, takeKernel } from './kernel.mjs';
-import { KERNEL_SERIES, TOTAL_MIB_MAX, packagesFor } from './packages.mjs';
+import { TOTAL_MIB_MAX, kernelSeries, packagesFor } from './packages.mjs';
 import { baseArchive } from './root.mjs';
 
 /** @typedef {import('./apt.mjs').Package} Package */
+/** @typedef {import('./architectures.mjs').Architecture} Architecture */
 
-const FOLDER = `${ROOT}build/xen/dom0`;
+/** @typedef {import('./architectures.mjs').ArchitectureName} ArchitectureName */
+
 const MIB = 2 ** 20;
 
-/** What the set-up leaves behind, and the runner reads. */
-export const DOM0 = {
-  folder: FOLDER,
-  xen: `${FOLDER}/xen`,
-  kernel: `${FOLDER}/kernel/Image`,
-  root: `${FOLDER}/root.cpio`,
-  packages: `${FOLDER}/packages.json`,
+/** What the set-up leaves behind, and the runner reads. @param {ArchitectureName} architecture */
+export function dom0Of(architecture) {
+  const { folder } = ARCHITECTURES[architecture];
+  return {
+    folder,
+    xen: `${folder}/xen`,
+    kernel: `${folder}/kernel/Image`,
+    root: `${folder}/root.cpio`,
+    packages: `${folder}/packages.json`,
+  };
+}
+
+/** @typedef {import('../../build/tools.mjs').Tool} Tool */
+
+/** @type {Record<ArchitectureName, Tool[]>} */
+const RUN_TOOLS = {
+  arm64: [
+    { package: 'device-tree-compiler', command: 'dtc' },
+    { package: 'qemu-system-arm', command: 'qemu-system-aarch64' },
+  ],
+  'x86-64': [{ package: 'qemu-system-x86', command: 'qemu-system-x86_64' }],
 };
 
-/** @type {import('../../build/tools.mjs').Tool[]} */
-const RUN_TOOLS = [
-  { package: 'device-tree-compiler', command: 'dtc' },
-  { package: 'qemu-system-arm', command: 'qemu-system-aarch64' },
-];
-
-/** @type {import('../../build/tools.mjs').Tool[]} */
-export const DOM0_TOOLS = [
-  ...RUN_TOOLS,
+/** @type {Tool[]} */
+const SETUP_TOOLS = [
   { package: 'apt', command: 'apt-get' },
   { package: 'dpkg', command: 'dpkg-deb' },
   { package: 'make', command: 'make' },
   { package: 'xz-utils', command: 'xz' },
   { package: 'gcc', command: 'gcc' },
-  { package: 'gcc-aarch64-linux-gnu', command: 'aarch64-linux-gnu-gcc' },
-  { package: 'libc6-dev-arm64-cross', file: '/usr/aarch64-linux-gnu/include/stdio.h' },
 ];
+
+/** @type {Record<ArchitectureName, Tool[]>} */
+export const DOM0_TOOLS = {
+  arm64: [
+    ...RUN_TOOLS.arm64,
+    ...SETUP_TOOLS,
+    { package: 'gcc-aarch64-linux-gnu', command: 'aarch64-linux-gnu-gcc' },
+    { package: 'libc6-dev-arm64-cross', file: '/usr/aarch64-linux-gnu/include/stdio.h' },
+  ],
+  'x86-64': [
+    ...RUN_TOOLS['x86-64'],
+    ...SETUP_TOOLS,
+    { package: 'gcc-x86-64-linux-gnu', command: 'x86_64-linux-gnu-gcc' },
+    { package: 'libelf1', file: '/usr/share/doc/libelf1' },
+  ],
+};
 
 /** Sources whose change makes a step, and those after it, be done again. */
 const source = (/** @type {string} */ name) => `host/metal/dom0/${name}`;
-const DOWNLOADED_FROM = ['packages.mjs', 'apt.mjs'].map(source);
+const DOWNLOADED_FROM = ['packages.mjs', 'apt.mjs', 'architectures.mjs'].map(source);
 const MADE_FROM = [...DOWNLOADED_FROM, source('kernel.mjs')];
 const ROOT_FROM = [...MADE_FROM, ...['init.sh', 'root.mjs', 'cpio.mjs'].map(source)];
 
@@ -61,27 +86,29 @@ function hashOf(paths) {
 
 /** Does the step unless it was done from the same sources. */
 async function once(
+  /** @type {string} */ folder,
   /** @type {string} */ name,
   /** @type {string} */ hash,
   /** @type {() => Promise<void>} */ make,
 ) {
-  const stamp = `${FOLDER}/.${name}`;
+  const stamp = `${folder}/.${name}`;
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
   await make();
   writeFileSync(stamp, hash);
 }
 
 /**
+ * @param {Architecture} architecture
  * @param {(line: string) => void} say
  * @returns {Promise<Package[]>}
  */
-async function download(say) {
-  const apt = await openApt(`${FOLDER}/apt`);
+async function download({ folder, debian }, say) {
+  const apt = await openApt(`${folder}/apt`, debian);
   await apt.update();
-  const depends = await apt.field(KERNEL_SERIES, 'Depends');
-  const release = /linux-image-(\S+)-arm64/.exec(depends)?.[1];
-  if (!release) throw new Failure(`${KERNEL_SERIES} depends on no kernel: ${depends}`);
-  const packages = await apt.resolve(packagesFor(release, apt.builder).wanted);
+  const depends = await apt.field(kernelSeries(debian), 'Depends');
+  const release = new RegExp(`linux-image-(\\S+)-${debian}`).exec(depends)?.[1];
+  if (!release) throw new Failure(`${kernelSeries(debian)} depends on no kernel: ${depends}`);
+  const packages = await apt.resolve(packagesFor(release, debian, apt.builder).wanted);
   const mib = packages.reduce((sum, { size }) => sum + size, 0) / MIB;
   for (const { name, size } of packages) say(`${(size / MIB).toFixed(1).padStart(7)} MiB  ${name}`);
   say(`${mib.toFixed(1).padStart(7)} MiB  in ${packages.length} packages for dom0`);
@@ -90,30 +117,36 @@ async function download(say) {
   return packages;
 }
 
-/** @param {Package[]} packages */
-function releaseIn(packages) {
+/** @param {Package[]} packages @param {string} debian */
+function releaseIn(packages, debian) {
   for (const { name } of packages) {
-    const release = /^linux-image-(.+)-arm64$/.exec(name)?.[1];
+    const release = new RegExp(`^linux-image-(.+)-${debian}$`).exec(name)?.[1];
     if (release) return release;
   }
   throw new Failure('No kernel was downloaded: delete build/xen and run it again.');
 }
 
-/** @param {Package[]} packages @param {(line: string) => void} say */
-async function make(packages, say) {
-  const scratch = `${FOLDER}/scratch`;
+/**
+ * @param {Architecture} architecture
+ * @param {Package[]} packages
+ * @param {(line: string) => void} say
+ */
+async function make(architecture, packages, say) {
+  const { folder, debian } = architecture;
+  const scratch = `${folder}/scratch`;
   rmSync(scratch, { recursive: true, force: true });
-  rmSync(`${FOLDER}/programs`, { recursive: true, force: true });
-  const { kernel, wanted } = packagesFor(releaseIn(packages), '');
+  rmSync(`${folder}/programs`, { recursive: true, force: true });
+  const { kernel, wanted } = packagesFor(releaseIn(packages, debian), debian, '');
   const named = (/** @type {string} */ name) => {
     const found = packages.find((package_) => package_.name === name);
     if (!found) throw new Failure(`${name} was not downloaded: delete build/xen and run it again.`);
     return found;
   };
-  for (const { name, root } of wanted) if (root) await unpack(named(name), `${FOLDER}/programs`);
-  await takeKernel(named(kernel.image), scratch, `${FOLDER}/kernel`);
+  for (const { name, root } of wanted) if (root) await unpack(named(name), `${folder}/programs`);
+  await takeKernel(architecture, named(kernel.image), scratch, `${folder}/kernel`);
   say(`compiling the backend of ${kernel.image}`);
   await buildBackend(
+    architecture,
     {
       headers: named(kernel.headers),
       commonHeaders: named(kernel.commonHeaders),
@@ -121,37 +154,52 @@ async function make(packages, say) {
       source: named(kernel.source),
     },
     scratch,
-    `${FOLDER}/kernel`,
+    `${folder}/kernel`,
   );
-  writeFileSync(DOM0.xen, readFileSync(`${FOLDER}/programs/boot/xen-4.17-arm64`));
+  const xen = readFileSync(`${folder}/programs/${architecture.xen}`);
+  writeFileSync(`${folder}/xen`, architecture.xen.endsWith('.gz') ? gunzipSync(xen) : xen);
   rmSync(scratch, { recursive: true });
 }
+
+/** @param {string} line */
+const toErrors = (line) => process.stderr.write(`${line}\n`);
 
 /**
  * Set-up for runs with dom0. A second call does nothing and takes no time.
  *
- * @param {{ say?: (line: string) => void }} [options] `say` gets the sizes before the download.
+ * @param {{ architecture?: ArchitectureName, say?: (line: string) => void }} [options] `say` gets
+ *   the sizes before the download.
  */
-export async function setUpDom0({ say = (line) => process.stderr.write(`${line}\n`) } = {}) {
-  requireTools(DOM0_TOOLS);
-  mkdirSync(FOLDER, { recursive: true });
-  await once('downloaded', hashOf(DOWNLOADED_FROM), async () => {
-    writeFileSync(DOM0.packages, JSON.stringify(await download(say), undefined, 1));
+export async function setUpDom0({ architecture: name = 'arm64', say = toErrors } = {}) {
+  const architecture = ARCHITECTURES[name];
+  const { folder } = architecture;
+  const { packages, root } = dom0Of(name);
+  requireTools(DOM0_TOOLS[name]);
+  mkdirSync(folder, { recursive: true });
+  await once(folder, 'downloaded', hashOf(DOWNLOADED_FROM), async () => {
+    writeFileSync(packages, JSON.stringify(await download(architecture, say), undefined, 1));
   });
-  await once('made', hashOf(MADE_FROM), () => {
-    return make(JSON.parse(readFileSync(DOM0.packages, 'utf8')), say);
+  await once(folder, 'made', hashOf(MADE_FROM), () => {
+    return make(architecture, JSON.parse(readFileSync(packages, 'utf8')), say);
   });
-  await once('root', hashOf(ROOT_FROM), async () => {
-    const root = baseArchive({ packages: `${FOLDER}/programs`, kernel: `${FOLDER}/kernel` });
-    writeFileSync(DOM0.root, root);
+  await once(folder, 'root', hashOf(ROOT_FROM), async () => {
+    const archive = baseArchive(architecture, {
+      packages: `${folder}/programs`,
+      kernel: `${folder}/kernel`,
+    });
+    writeFileSync(root, archive);
   });
 }
 
-/** For the runner: fails, with the line to type, when the set-up was not done. */
-export function requireDom0() {
-  requireTools(RUN_TOOLS);
-  const missing = [DOM0.xen, DOM0.kernel, DOM0.root].filter((path) => !existsSync(path));
-  if (missing.length > 0) {
-    throw new Failure('Dom0 is not set up yet. Run: npm run xen:setup', { exitCode: 2 });
-  }
+/**
+ * For the runner: fails, with the line to type, when the set-up was not done.
+ *
+ * @param {ArchitectureName} architecture
+ */
+export function requireDom0(architecture) {
+  requireTools(RUN_TOOLS[architecture]);
+  const { xen, kernel, root } = dom0Of(architecture);
+  if ([xen, kernel, root].every((path) => existsSync(path))) return;
+  const task = architecture === 'arm64' ? 'xen:setup' : `xen:setup -- ${architecture}`;
+  throw new Failure(`Dom0 is not set up yet. Run: npm run ${task}`, { exitCode: 2 });
 }
