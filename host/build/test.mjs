@@ -11,6 +11,7 @@ import { build } from './build.mjs';
 import { filesBelow } from './freshness.mjs';
 import { Failure, progress } from './report.mjs';
 import { ROOT, inModules, show } from './run.mjs';
+import { requireDom0 } from '../metal/dom0/setup.mjs';
 import { requireXen } from '../metal/setup.mjs';
 import { MODEL_TOOLS, NATIVE_TOOLS, PEER_TOOLS, requireTools } from './tools.mjs';
 
@@ -54,6 +55,7 @@ export async function testPeers(args) {
 export async function testLong() {
   requireTools([...NATIVE_TOOLS, ...PEER_TOOLS, ...MODEL_TOOLS]);
   requireXen();
+  requireDom0('x86-64');
   process.env['PVCALLS_LONG'] = '1';
   const codes = [
     await test([]),

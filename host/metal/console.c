@@ -1,6 +1,6 @@
 /*
  * The console. A line goes to the ring of the PV console under xl, whose daemon reads it; without
- * one, to Xen by hypercall (which shows it if it was booted with guest_loglvl=all).
+ * one, to Xen (which shows it if it was booted with guest_loglvl=all).
  *
  * Trust: the daemon may read slowly or never. A full ring is waited for, but not long; then the
  * rest of the line is dropped.
@@ -12,6 +12,7 @@
 #include "layout.h"
 #include "mmu.h"
 #include "params.h"
+#include "processor.h"
 #include "timer.h"
 #include "xen.h"
 
@@ -75,10 +76,16 @@ static void format_line(struct line *line, const char *format, va_list arguments
     }
 }
 
-static void write_by_hypercall(struct line *line)
+/* To Xen itself; on x86-64 by the port that it reads, since the hypercall is silent there. */
+static void write_to_xen(struct line *line)
 {
     line->text[line->size++] = '\n';
+#ifdef __x86_64__
+    for (uint32_t i = 0; i < line->size; i++)
+        port_write(XEN_CONSOLE_PORT, (uint8_t)line->text[i]);
+#else
     hypercall(OP_CONSOLE_WRITE, line->size, (uint64_t)line->text, HYPERCALL_CONSOLE_IO);
+#endif
 }
 
 /* One byte, once there is room; false when the daemon took too long. */
@@ -122,7 +129,7 @@ void console_vprint(const char *format, va_list arguments)
     if (ring != NULL)
         write_to_ring(&line);
     else
-        write_by_hypercall(&line);
+        write_to_xen(&line);
 }
 
 void console_print(const char *format, ...)
@@ -137,5 +144,5 @@ void console_print_raw(const char *format, va_list arguments)
 {
     struct line line;
     format_line(&line, format, arguments);
-    write_by_hypercall(&line);
+    write_to_xen(&line);
 }

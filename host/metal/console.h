@@ -1,4 +1,4 @@
-/* The console: a line at a time, to the PV console under xl, else by hypercall. */
+/* The console: a line at a time, to the PV console under xl, else to Xen. */
 #ifndef PVCALLS_CONSOLE_H
 #define PVCALLS_CONSOLE_H
 
@@ -12,7 +12,7 @@ void console_init(void);
 void console_print(const char *format, ...);
 void console_vprint(const char *format, va_list arguments);
 
-/* As above, by hypercall in any case: what Xen's own console shows when nothing else works. */
+/* As above, to Xen in any case: what Xen's own console shows when nothing else works. */
 void console_print_raw(const char *format, va_list arguments);
 
 #endif

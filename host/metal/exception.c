@@ -1,4 +1,7 @@
-/* An exception: what happened, in two lines. Arm reference: Architecture Reference Manual, "ESR_EL1". */
+/*
+ * An exception on arm64: what happened, in two lines that a person can read.
+ * Arm reference: Architecture Reference Manual, "ESR_EL1".
+ */
 #include "panic.h"
 #include "symbols.h"
 
@@ -31,7 +34,8 @@ void panic_exception(uint64_t vector, uint64_t syndrome, uint64_t at, uint64_t a
 {
     static const char *const kinds[] = { "synchronous", "IRQ", "FIQ", "SError" };
     panic_say("panic: %s exception, vector %u: %s, in %s", kinds[vector % 4], (uint32_t)vector,
-        class_of(syndrome), symbol_at(at));
-    panic_say("panic: at %x, called from %x, address %x, syndrome %x", at, caller, address, syndrome);
+              class_of(syndrome), symbol_at(at));
+    panic_say("panic: at %x, called from %x, address %x, syndrome %x", at, caller, address,
+              syndrome);
     guest_exit(EXIT_PANIC);
 }

@@ -1,7 +1,8 @@
 /**
- * `npm run xen:setup`, or `npm run xen:setup -- x86-64` for guests of that processor: everything that runs under real Xen need, and only what is not there: tools
+ * `npm run xen:setup`: everything that runs under real Xen need, and only what is not there: tools
  * of this machine by apt, if we are root; the hypervisor, and what dom0 is made of, unpacked below
- * build/xen. A second call does nothing.
+ * build/xen. A second call does nothing. `npm run xen:setup -- x86-64`: the same for guests of that
+ * processor, which only `npm run test:long` runs.
  */
 import { existsSync } from 'node:fs';
 

@@ -1,6 +1,6 @@
 /*
- * host/metal/xen.h and wire.h against the headers of libxen-dev, for arm64. Nothing here runs: that
- * it compiles is the test. Names of the two sides differ on purpose.
+ * host/metal/xen.h and wire.h against the headers of libxen-dev, for arm64 and for x86-64. Nothing
+ * here runs: that it compiles is the test. Names of the two sides differ on purpose.
  */
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
 #define __XEN_TOOLS__ 1
@@ -123,6 +123,9 @@ SAME(WIRE_GTF_READING, GTF_reading);
 SAME(WIRE_GTF_WRITING, GTF_writing);
 SAME(WIRE_EVTCHN_UPCALL_PENDING, offsetof(struct shared_info, vcpu_info[0].evtchn_upcall_pending));
 
+#ifdef __x86_64__
+#include "metal-abi-x86-64.h"
+#else
 /* Where Xen puts things in a guest, which it tells to tools only. */
 SAME(GRANT_TABLE_BASE, GUEST_GNTTAB_BASE);
 SAME(RAM_BASE, GUEST_RAM_BASE);
@@ -130,3 +133,4 @@ _Static_assert(SHARED_INFO_BASE >= GUEST_MAGIC_BASE + GUEST_MAGIC_SIZE, "above X
 _Static_assert(WINDOW_BASE + LINEAR_SIZE - LINEAR_WINDOW <= GUEST_RAM_BASE, "below RAM");
 SAME(EVENT_INTERRUPT, GUEST_EVTCHN_PPI);
 SAME(TIMER_INTERRUPT, GUEST_TIMER_VIRT_PPI);
+#endif

@@ -14,14 +14,17 @@ const TIMEOUT_MS = 60_000;
 const IMAGE_MAX = 64 * 1024;
 const OUT = `${ROOT}build/native`;
 
-it('has hypercalls, structures and addresses as libxen-dev has them', async () => {
-  mkdirSync(OUT, { recursive: true });
-  await run('host/metal differs from the headers of Xen.', 'aarch64-linux-gnu-gcc', [
-    ...['-std=gnu11', '-ffreestanding', '-Wall', '-Wextra', '-Werror'],
-    ...['-Ihost/metal', '-idirafter', '/usr/include'],
-    ...['-c', 'test/native/metal-abi.c', '-o', `${OUT}/metal-abi.o`],
-  ]);
-});
+it.each(['aarch64-linux-gnu', 'x86_64-linux-gnu'])(
+  'has hypercalls, structures and addresses as libxen-dev has them: %s',
+  async (tools) => {
+    mkdirSync(OUT, { recursive: true });
+    await run('host/metal differs from the headers of Xen.', `${tools}-gcc`, [
+      ...['-std=gnu11', '-ffreestanding', '-Wall', '-Wextra', '-Werror'],
+      ...['-Ihost/metal', '-idirafter', '/usr/include'],
+      ...['-c', 'test/native/metal-abi.c', '-o', `${OUT}/metal-abi-${tools}.o`],
+    ]);
+  },
+);
 
 it(
   'links into an image that has every atomic of its module',
@@ -44,6 +47,23 @@ it(
     expect(inWasm(/atomic\.load/)).toBeGreaterThan(0);
     expect(inCode(/\tldar[bh]?\t/g)).toBeGreaterThanOrEqual(inWasm(/atomic\.load/));
     expect(inCode(/\tstlr[bh]?\t/g)).toBeGreaterThanOrEqual(inWasm(/atomic\.store/));
+  },
+  TIMEOUT_MS,
+);
+
+it(
+  'links into an image for x86-64 that says where it begins',
+  async () => {
+    const image = await buildImage({
+      name: 'linux-blocking',
+      module: 'build/core.wasm',
+      app: 'test/xen/apps/linux-blocking.c',
+      guest: true,
+      architecture: 'x86-64',
+    });
+    console.log(`${statSync(image).size} bytes of image`);
+    const notes = await run('readelf fails.', 'x86_64-linux-gnu-readelf', ['--notes', image]);
+    expect(notes).toMatch(/Xen +0x00000004.*0x00000012/);
   },
   TIMEOUT_MS,
 );

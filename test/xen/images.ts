@@ -5,8 +5,8 @@ import { runDom0less } from '../../host/metal/qemu.mjs';
 const MODULE = 'build/dom0less.wasm';
 
 /** Builds test/xen/apps/NAME.c over the Dom0less module. Result: path of the image. */
-export function imageOf(name: string): Promise<string> {
-  return buildImage({ name, module: MODULE, app: `test/xen/apps/${name}.c` });
+export function imageOf(name: string, architecture: 'arm64' | 'x86-64' = 'arm64'): Promise<string> {
+  return buildImage({ name, module: MODULE, app: `test/xen/apps/${name}.c`, architecture });
 }
 
 export type Gic = 2 | 3;

@@ -1,4 +1,4 @@
-/** The x86-64 machine: QEMU loads Xen as a multiboot kernel, dom0's kernel and root as its modules. */
+/** The x86-64 machine: QEMU loads Xen as a multiboot kernel; dom0's kernel and root are modules. */
 import { writeFileSync } from 'node:fs';
 
 import { dom0Of } from './setup.mjs';

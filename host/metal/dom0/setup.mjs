@@ -43,7 +43,13 @@ const RUN_TOOLS = {
     { package: 'device-tree-compiler', command: 'dtc' },
     { package: 'qemu-system-arm', command: 'qemu-system-aarch64' },
   ],
-  'x86-64': [{ package: 'qemu-system-x86', command: 'qemu-system-x86_64' }],
+  'x86-64': [
+    { package: 'qemu-system-x86', command: 'qemu-system-x86_64' },
+    {
+      package: process.arch === 'x64' ? 'gcc' : 'gcc-x86-64-linux-gnu',
+      command: 'x86_64-linux-gnu-gcc',
+    },
+  ],
 };
 
 /** @type {Tool[]} */
@@ -66,7 +72,6 @@ export const DOM0_TOOLS = {
   'x86-64': [
     ...RUN_TOOLS['x86-64'],
     ...SETUP_TOOLS,
-    { package: 'gcc-x86-64-linux-gnu', command: 'x86_64-linux-gnu-gcc' },
     { package: 'libelf1', file: '/usr/share/doc/libelf1' },
   ],
 };

@@ -6,11 +6,10 @@
  */
 #include "layout.h"
 
-#define PHYS32_ENTRY 18			/* public/elfnote.h: XEN_ELFNOTE_PHYS32_ENTRY */
 #define PRESENT_WRITABLE 3
 #define BLOCK 0x83
 #define BLOCK_SIZE 0x200000
-#define CR0_PAGING_AND_PROTECTION 0x80010001 /* read-only holds for us as well */
+#define CR0_BITS 0x80010009 /* paging; read-only for us as well; floating point is off */
 #define CR4_LONG_ADDRESSES 0x20
 #define MSR_EFER 0xc0000080
 #define EFER_LONG_MODE_AND_NX 0x900
@@ -43,7 +42,7 @@ image_start:
 	or	$EFER_LONG_MODE_AND_NX, %eax
 	wrmsr
 	mov	%cr0, %eax
-	or	$CR0_PAGING_AND_PROTECTION, %eax
+	or	$CR0_BITS, %eax
 	mov	%eax, %cr0
 	lgdt	descriptors_place
 	ljmp	$SELECTOR_CODE, $long_mode

@@ -103,7 +103,8 @@ static const char *name_of(uint64_t vector)
     }
 }
 
-void panic_exception(uint64_t vector, uint64_t error, uint64_t at, uint64_t address, uint64_t stack)
+void panic_exception(uint64_t vector, uint64_t error, uint64_t at, uint64_t address,
+                     uint64_t stack)
 {
     panic_say("panic: exception %u: %s, in %s", (uint32_t)vector, name_of(vector), symbol_at(at));
     panic_say("panic: at %x, stack %x, address %x, error %x", at, stack, address, error);

@@ -10,8 +10,10 @@
 #define PVCALLS_LAYOUT_X86_64_H
 
 #define IMAGE_BASE 0x100000
-#define IMAGE_MAX 0x200000      /* one table maps the image */
-#define RAM_IMAGE_END 0x400000  /* the domain builder puts what it has to say behind the image */
+#define IMAGE_MAX 0x200000     /* one table maps the image */
+#define RAM_IMAGE_END 0x400000 /* the domain builder puts what it has to say behind the image */
+
+#define PHYS32_ENTRY 18 /* public/elfnote.h: XEN_ELFNOTE_PHYS32_ENTRY */
 
 #define SELECTOR_CODE 0x08
 #define SELECTOR_TASK 0x10

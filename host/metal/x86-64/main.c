@@ -75,7 +75,7 @@ static uint32_t length(const char *text)
 /* Result: where RAM ends, of the part in which the image runs. */
 static uint64_t read_start_info(uint64_t address)
 {
-    const struct start_info *start = told(address);
+    const struct pvh_start *start = told(address);
     if (start->magic != START_MAGIC || start->version < START_VERSION_MEMORY)
         panic("boot: no struct hvm_start_info with a map of memory at %x", address);
     if (start->arguments != 0) {
@@ -97,7 +97,7 @@ static bool take_upcall(void)
     return __atomic_exchange_n(upcall, 0, __ATOMIC_SEQ_CST) != 0;
 }
 
-/* The timer's event counts as one: the module then finds nothing. */
+/* The end of the delay counts as an upcall, too: the module then finds nothing. */
 bool app_wait(uint32_t delay_ms)
 {
     if (take_upcall())
@@ -106,6 +106,7 @@ bool app_wait(uint32_t delay_ms)
         return false;
     timer_arm(delay_ms);
     wait_for_interrupt();
+    timer_take_event();
     return take_upcall();
 }
 

@@ -17,7 +17,7 @@
 #define START_MAGIC 0x336ec578u
 #define START_VERSION_MEMORY 1u /* from here on there is a map of memory */
 #define MEMORY_RAM 1u
-struct start_info {
+struct pvh_start {
     uint32_t magic;
     uint32_t version;
     uint32_t flags;
@@ -43,7 +43,7 @@ struct memory_entry {
 
 /* public/event_channel.h, public/xen.h, public/vcpu.h. */
 #define OP_BIND_VIRQ 1
-#define VIRQ_TIMER 0u
+#define TIMER_VIRQ 0u
 struct bind_virq {
     uint32_t virq;
     uint32_t vcpu;

@@ -40,18 +40,15 @@ uint32_t now_ms(void)
 
 void timer_init(void)
 {
-    struct bind_virq request = { .virq = VIRQ_TIMER };
+    struct bind_virq request = { .virq = TIMER_VIRQ };
     long result = event_channel_op(OP_BIND_VIRQ, &request);
     if (result < 0)
         panic("timer: EVTCHNOP_bind_virq: %d", (int)result);
     port = request.port;
 }
 
-/*
- * The timer's port is pending until somebody takes its bit, and meanwhile it makes no event. The
- * module's handle_upcall() may have done so; nobody else does.
- */
-static void take_event(void)
+/* The timer's port is pending until its bit is taken, and meanwhile it makes no other event. */
+void timer_take_event(void)
 {
     uint64_t *words = linear_at(LINEAR_SHARED_INFO + WIRE_X86_64_EVTCHN_PENDING);
     __atomic_fetch_and(&words[port / 64], ~(1ull << port % 64), __ATOMIC_SEQ_CST);
@@ -66,12 +63,12 @@ void timer_arm(uint32_t delay_ms)
     struct singleshot_timer timer = {
         .at_ns = (now_ns() / NS_PER_MS + delay_ms) * NS_PER_MS,
     };
-    take_event();
+    timer_take_event();
     hypercall(OP_SET_SINGLESHOT_TIMER, 0, (uint64_t)&timer, HYPERCALL_VCPU_OP);
 }
 
 void timer_silence(void)
 {
     hypercall(OP_STOP_SINGLESHOT_TIMER, 0, 0, HYPERCALL_VCPU_OP);
-    take_event();
+    timer_take_event();
 }

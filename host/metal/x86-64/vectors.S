@@ -10,7 +10,8 @@
 #define RFLAGS_AT 16
 #define INTERRUPT_FLAG 9
 
-/* These push an error code themselves. Intel's manual, volume 3, "Exception and Interrupt Reference". */
+/* These push an error code themselves. Intel's manual, volume 3, "Exception and Interrupt
+ * Reference". */
 #define HAS_ERROR_CODE(vector) \
 	((vector == 8) | ((vector >= 10) & (vector <= 14)) | (vector == 17) | (vector == 21) | \
 	 (vector == 29) | (vector == 30))

@@ -18,6 +18,9 @@ static inline void wait_for_interrupt(void)
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
 }
 
+/* C reference: public/arch-x86/xen.h, XEN_HVM_DEBUGCONS_IOPORT. */
+#define XEN_CONSOLE_PORT 0xe9
+
 static inline void port_write(uint16_t port, uint8_t byte)
 {
     __asm__ volatile("outb %0, %1" ::"a"(byte), "Nd"(port) : "memory");
@@ -28,5 +31,8 @@ void interrupts_init(void);
 
 /* timer.c: from here on timer_arm() has its event channel. */
 void timer_init(void);
+
+/* timer.c, after a wait: its event is not left for the module to find. */
+void timer_take_event(void);
 
 #endif

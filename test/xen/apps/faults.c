@@ -3,13 +3,18 @@
  * a line that says what happened and an exit code.
  */
 #include "app.h"
-#include "arm64.h"
 #include "linear.h"
 #include "panic.h"
 #include "settings.h"
 #include "timer.h"
 
 #include "dom0less.h"
+
+#ifdef __x86_64__
+#define FLOATING_POINT "fldz"
+#else
+#define FLOATING_POINT ".arch_extension fp\n\tfmov d0, xzr"
+#endif
 
 static w2c_dom0less module;
 
@@ -38,7 +43,7 @@ void app_start(void)
     if (setting_is("fault", "unmapped"))
         *(volatile uint32_t *)linear_at(LINEAR_WINDOW) = 1;
     if (setting_is("fault", "float"))
-        __asm__ volatile(".arch_extension fp\n\tfmov d0, xzr");
+        __asm__ volatile(FLOATING_POINT);
     guest_exit(0); /* nothing went wrong: the test sees that it should have */
 }
 

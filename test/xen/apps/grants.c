@@ -15,6 +15,13 @@
 #define EXIT_WRONG 5
 #define MARK 0x6b72616du
 
+/* On x86 a domain has a page in one place: mapping its own takes it away from where it was. */
+#ifdef __x86_64__
+#define PAGE_MOVES 1
+#else
+#define PAGE_MOVES 0
+#endif
+
 static uint16_t self;
 static uint64_t frame; /* a page of RAM, as Xen counts */
 
@@ -48,8 +55,10 @@ void app_start(void)
     expect("first reference", ref, WIRE_GNTTAB_NR_RESERVED_ENTRIES);
     int64_t mapped = grant_map(self, (uint32_t)ref, true);
     expect("mapped at the end of the window", mapped, LINEAR_SIZE / WIRE_PAGE_SIZE - 1);
-    *(volatile uint32_t *)linear_at((uint32_t)mapped * WIRE_PAGE_SIZE) = MARK;
-    expect("the same page", *own == MARK, 1);
+    volatile uint32_t *there = linear_at((uint32_t)mapped * WIRE_PAGE_SIZE);
+    *there = MARK;
+    expect("written", *there == MARK, 1);
+    expect("the same page", *own == MARK, !PAGE_MOVES);
     expect("end while mapped", grant_end((uint32_t)ref), -WIRE_EBUSY);
     expect("unmap", grant_unmap((uint32_t)mapped), 0);
     expect("unmap again", grant_unmap((uint32_t)mapped), -WIRE_EINVAL);
@@ -59,6 +68,7 @@ void app_start(void)
     expect("map beyond the table", grant_map(self, 1u << 20, true), -WIRE_EINVAL);
     expect("map of a domain that is not there", grant_map(99, 8, true), -WIRE_ESRCH);
 
+    frame += PAGE_MOVES;
     int64_t readonly = grant_access(self, frame, true);
     expect("write a read-only grant", grant_map(self, (uint32_t)readonly, true), -WIRE_EINVAL);
     int64_t other = grant_access(99, frame, false);

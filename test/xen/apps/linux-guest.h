@@ -27,6 +27,12 @@
 #define EXIT_LEAK 6   /* something was not given back */
 #define EXIT_TIME 7
 
+#ifdef __x86_64__
+#define ARCHITECTURE WIRE_ARCHITECTURE_X86_64
+#else
+#define ARCHITECTURE WIRE_ARCHITECTURE_ARM64
+#endif
+
 #define CONFIG LINEAR_RAM
 #define EVENT (LINEAR_RAM + 0x100)
 #define ADDRESS (LINEAR_RAM + 0x200)
@@ -194,7 +200,7 @@ void app_start(void)
     configure(WIRE_INIT_SOCKETS, SOCKETS);
     configure(WIRE_INIT_RING_ORDER, order);
     configure(WIRE_INIT_SHARED_INFO, LINEAR_SHARED_INFO);
-    configure(WIRE_INIT_ARCHITECTURE, WIRE_ARCHITECTURE_ARM64);
+    configure(WIRE_INIT_ARCHITECTURE, ARCHITECTURE);
     configure(WIRE_INIT_STORE_PAGE, store_page());
     configure(WIRE_INIT_STORE_PORT, store_port());
     configure(WIRE_INIT_COMMAND_TIMEOUT_MS, setting_number("command", 20000));

@@ -4,8 +4,9 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { isFresh, makeAndNote } from '../../../host/build/freshness.mjs';
 import { ROOT, run } from '../../../host/build/run.mjs';
 import { buildImage } from '../../../host/metal/build-image.mjs';
+import { ARCHITECTURES } from '../../../host/metal/dom0/architectures.mjs';
 import type { Entry } from '../../../host/metal/dom0/cpio.mjs';
-import { runDom0 } from '../../../host/metal/dom0/run.mjs';
+import { runDom0, type DomU } from '../../../host/metal/dom0/run.mjs';
 import { parseTables } from '../../../host/metal/dom0/tables.mjs';
 
 /** What a server wrote at the end of a connection; hashes are SHA-256, in hexadecimal. */
@@ -23,24 +24,27 @@ export interface Served {
 
 export type World = Awaited<ReturnType<typeof runDom0>>;
 
-const SERVERS = 'build/xen/servers';
+export type Architecture = 'arm64' | 'x86-64';
+
 const SERVERS_LOG = '/results/servers';
 
 /** A static program, because dom0 has libraries for Xen's tools and no others. */
-async function buildServers(): Promise<Buffer> {
+async function buildServers(architecture: Architecture): Promise<Buffer> {
+  const { folder, tools } = ARCHITECTURES[architecture];
+  const servers = `${folder}-servers`;
   const source = 'test/xen/dom0/servers.c';
   const flags = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-Werror'];
   const step = {
     inputs: [source, 'test/xen/apps'],
-    outputs: [SERVERS],
+    outputs: [servers.slice(ROOT.length)],
     make: async () => {
-      mkdirSync(`${ROOT}build/xen`, { recursive: true });
-      const args = [...flags, '-static', '-s', source, '-o', SERVERS];
-      await run('servers.c does not compile.', 'aarch64-linux-gnu-gcc', args);
+      const args = [...flags, '-static', '-s', source, '-o', servers];
+      await run('servers.c does not compile.', `${tools}gcc`, args);
     },
   };
-  if (!isFresh('xen servers', step)) await makeAndNote('xen servers', step);
-  return readFileSync(ROOT + SERVERS);
+  const name = `xen servers ${architecture}`;
+  if (!isFresh(name, step)) await makeAndNote(name, step);
+  return readFileSync(servers);
 }
 
 /** Which program a guest is, test/xen/apps/linux-APP.c, and its settings. */
@@ -52,9 +56,13 @@ export interface Guest {
 export interface Job {
   /** By name. */
   guests: Record<string, Guest>;
+  /** Guests that are no linux-*.c. */
+  others?: DomU[];
   /** Shell, with the functions of host/metal/dom0/init.sh; the servers run already. */
   job: string;
   backend?: boolean;
+  /** Default arm64. */
+  architecture?: Architecture;
   gic?: 2 | 3;
   processors?: number;
   timeoutMs: number;
@@ -62,24 +70,30 @@ export interface Job {
   files?: Entry[];
 }
 
-async function imageOf({ app }: Guest): Promise<Buffer> {
+async function imageOf({ app }: Guest, architecture: Architecture): Promise<Buffer> {
   const name = `linux-${app}`;
   const source = `test/xen/apps/${name}.c`;
-  const image = { name, module: 'build/core.wasm', app: source, guest: app === 'blocking' };
-  return readFileSync(await buildImage(image));
+  const guest = app === 'blocking';
+  const module = 'build/core.wasm';
+  return readFileSync(await buildImage({ name, module, app: source, guest, architecture }));
 }
 
 /** Boots dom0, does the job, and shows the guests' lines for whoever reads the test's output. */
-export async function runLinux({ guests, job, files = [], ...options }: Job): Promise<World> {
+export async function runLinux(run: Job): Promise<World> {
+  const { guests, others = [], job, files = [], ...options } = run;
+  const { architecture = 'arm64' } = options;
   const domUs = [];
   for (const [name, guest] of Object.entries(guests)) {
     const config = [`extra = "${guest.settings}"`];
-    domUs.push({ name, image: await imageOf(guest), memoryMiB: 32, config });
+    domUs.push({ name, image: await imageOf(guest, architecture), memoryMiB: 32, config });
   }
   const world = await runDom0({
     ...options,
-    guests: domUs,
-    files: [{ path: 'bin/servers', data: await buildServers(), executable: true }, ...files],
+    guests: [...domUs, ...others],
+    files: [
+      { path: 'bin/servers', data: await buildServers(architecture), executable: true },
+      ...files,
+    ],
     job: `servers ${SERVERS_LOG} || end "no servers"\n${job}`,
   });
   console.log(`${world.guestConsole.trimEnd()}\ndom0: ${world.seconds.toFixed(1)} s in all`);
