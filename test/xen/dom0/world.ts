@@ -1,5 +1,5 @@
 /** Dom0 with the servers of servers.c, guests of linux-*.c, and what dom0 says of them. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 import { isFresh, makeAndNote } from '../../../host/build/freshness.mjs';
 import { ROOT, run } from '../../../host/build/run.mjs';
