@@ -147,8 +147,9 @@ export class Guest implements EventSink {
   }
 
   /**
-   * Stops the guest where it stands, as its kernel does before it is saved: nothing is entered and
-   * nobody is told anything until resume().
+   * Stops the guest where it stands, as its kernel does before it is saved: no event is handled and
+   * nobody is told anything until resume(). Who writes or closes meanwhile reaches the rings as
+   * they stand, and is not to do so once the domain is saved.
    */
   suspend(): void {
     if (this.suspended || this.closing !== undefined) return;
@@ -329,12 +330,16 @@ export class Guest implements EventSink {
   private nextState(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(signal?.reason as Error);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.stateWaiters.push(() => {
+      const onAbort = (): void => {
+        this.stateWaiters = this.stateWaiters.filter((other) => other !== wake);
+        reject(signal?.reason as Error);
+      };
+      const wake = (): void => {
         signal?.removeEventListener('abort', onAbort);
         resolve();
-      });
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.stateWaiters.push(wake);
     });
   }
 

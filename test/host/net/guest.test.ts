@@ -29,6 +29,17 @@ describe('a guest', () => {
       expect(machine.domains().map(({ domid }) => domid)).toEqual([0]);
     }));
 
+  it('remembers nobody who has given up waiting for a backend', () =>
+    inWorld(async ({ guest }) => {
+      const one = await guest();
+      one.suspend();
+      for (let i = 0; i < 10; i++) {
+        await expect(one.connected(AbortSignal.timeout(1))).rejects.toThrow(/timeout/i);
+      }
+      expect(Reflect.get(one, 'stateWaiters')).toEqual([]);
+      await one.resume();
+    }));
+
   it('reports a refused connection as node:net does', () =>
     inWorld(async ({ guest }) => {
       const port = await freePort();
