@@ -10,6 +10,7 @@ import { filesBelow } from './freshness.mjs';
 import { Failure } from './report.mjs';
 import { ROOT, run, show } from './run.mjs';
 import { BENCH_TOOLS, requireTools } from './tools.mjs';
+import { requireXen } from '../metal/setup.mjs';
 
 const OUT = 'build/bench/';
 /** Exit code of a bench none of whose rows was wanted; see test/bench/rounds.ts. */
@@ -35,6 +36,19 @@ export async function bench(names) {
   }
   if (!found) throw new Failure(`No row is called ${names.join(' or ')}.`, { exitCode: 2 });
   return 0;
+}
+
+/**
+ * `npm run bench:xen`: our guest and Linux's own frontend on Linux's backend, under real Xen.
+ *
+ * @returns {Promise<number>}
+ */
+export async function benchXen() {
+  requireXen();
+  await build(['core']);
+  const file = 'test/bench/xen.main.ts';
+  await bundle([file]);
+  return show(process.execPath, [outOf(file)]);
 }
 
 /** @param {string} file */

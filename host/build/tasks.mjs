@@ -2,7 +2,7 @@
 import { existsSync, watch as watchFiles } from 'node:fs';
 
 import { build } from './build.mjs';
-import { bench } from './bench.mjs';
+import { bench, benchXen } from './bench.mjs';
 import { check, format } from './check.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { Failure, explain, progress } from './report.mjs';
@@ -39,6 +39,7 @@ const TASKS = {
   },
   watch,
   bench,
+  'bench:xen': benchXen,
   vectors: writeVectors,
 };
 

@@ -37,6 +37,8 @@ const COMMON = [
   '-mgeneral-regs-only', // the vector registers stay off: nothing has to save them
   '-ffunction-sections',
 ];
+/** For images that people write programs for: all but the copies, which are most of the work. */
+const SMALL = ['-Os'];
 const STRICT = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
 /** wasm2c prints functions that a module may not use. */
 const GENERATED = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-Wno-unused'];
@@ -86,15 +88,23 @@ async function translate(image) {
  */
 async function symbolTable(target, elf) {
   const lines = (await runTool(target, 'nm', ['--numeric-sort', elf])).split('\n');
+  let at = 0;
+  /** @type {string[]} */
+  const names = [];
   const rows = lines.flatMap((line) => {
     const [, address, name = ''] = /^0*([0-9a-f]+) [tT] ([A-Za-z_]\w*)$/.exec(line) ?? [];
-    return address === undefined ? [] : [`    { 0x${address}, "${name}" },`];
+    if (address === undefined) return [];
+    names.push(`    "${name}\\0"`);
+    at += name.length + 1;
+    return [`    { 0x${address}, ${at - name.length - 1} },`];
   });
   return `#include "symbols.h"
 const struct symbol symbols[] = {
 ${rows.join('\n')}
     { 0, 0 },
 };
+const char symbol_names[] =
+${names.join('\n')};
 `;
 }
 
@@ -132,12 +142,13 @@ async function make(image) {
   ];
   const translated = await translate(image);
   const objects = [
-    await compile(target, translated, [...GENERATED, ...(image.guest ? ['-Os'] : []), ...headers]),
-    await compile(target, image.app, [...STRICT, ...headers]),
+    await compile(target, translated, [...GENERATED, ...(image.guest ? SMALL : []), ...headers]),
+    await compile(target, image.app, [...STRICT, ...(image.guest ? SMALL : []), ...headers]),
   ];
   for (const source of [...target.sources(), ...(image.guest ? GUEST : [])]) {
     const aligned = EARLY.has(source) ? ['-mstrict-align'] : [];
-    objects.push(await compile(target, source, [...STRICT, ...aligned, ...headers]));
+    const small = image.guest && source !== 'host/metal/string.c' ? SMALL : [];
+    objects.push(await compile(target, source, [...STRICT, ...small, ...aligned, ...headers]));
   }
   // A second link brings the names of the first one's functions, behind all code: nothing moves.
   const table = `${out}/${image.name}-symbols.c`;

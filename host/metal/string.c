@@ -14,13 +14,13 @@ void *memcpy(void *to, const void *from, size_t size)
 {
     uint8_t *target = to;
     const uint8_t *source = from;
-    for (; size >= 32; size -= 32, target += 32, source += 32) {
-        word a = *(const word *)source, b = *(const word *)(source + 8);
-        word c = *(const word *)(source + 16), d = *(const word *)(source + 24);
-        *(word *)target = a;
-        *(word *)(target + 8) = b;
-        *(word *)(target + 16) = c;
-        *(word *)(target + 24) = d;
+    for (; size >= 64; size -= 64, target += 64, source += 64) {
+        const word *from8 = (const word *)source;
+        word *to8 = (word *)target;
+        word a = from8[0], b = from8[1], c = from8[2], d = from8[3];
+        word e = from8[4], f = from8[5], g = from8[6], h = from8[7];
+        to8[0] = a, to8[1] = b, to8[2] = c, to8[3] = d;
+        to8[4] = e, to8[5] = f, to8[6] = g, to8[7] = h;
     }
     for (; size >= 8; size -= 8, target += 8, source += 8)
         *(word *)target = *(const word *)source;

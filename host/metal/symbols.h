@@ -4,13 +4,14 @@
 
 #include <stdint.h>
 
+/* An image is below 4 GiB. The name stands at this offset of symbol_names. */
 struct symbol {
-    uint64_t address;
-    const char *name;
+    uint32_t address, name;
 };
 
-/* By address, ascending; the last has a NULL name. */
+/* By address, ascending; the last has address 0. */
 extern const struct symbol symbols[] __attribute__((weak));
+extern const char symbol_names[] __attribute__((weak));
 
 /* Name of the function that holds an address. */
 const char *symbol_at(uint64_t address);

@@ -55,23 +55,50 @@ function plainImage({ linux }, bytes) {
 }
 
 /**
+ * @typedef {{ headers: Package, commonHeaders: Package, kbuild: Package, source: Package }} Sources
+ */
+
+/**
  * Compiles pvcalls-back.ko.
  *
  * @param {Architecture} architecture
- * @param {{ headers: Package, commonHeaders: Package, kbuild: Package, source: Package }} packages
+ * @param {Sources} packages
  * @param {string} scratch
  * @param {string} out
  */
 export async function buildBackend(architecture, packages, scratch, out) {
-  const { headers, commonHeaders, kbuild, source } = packages;
-  const { debian, linux, tools } = architecture;
+  const configured = await openHeaders(architecture, packages, scratch);
+  const module = `${scratch}/pvcalls-back`;
+  await takeSources(packages.source, ['pvcalls-back.c'], module);
+  await buildModules(architecture, { configured, module, names: ['pvcalls-back'], out });
+}
+
+/**
+ * Unpacks what modules are compiled against.
+ *
+ * @param {Architecture} architecture
+ * @param {Sources} packages
+ * @param {string} scratch
+ * @returns {Promise<string>} Folder of the configured headers.
+ */
+export async function openHeaders({ debian }, { headers, commonHeaders, kbuild }, scratch) {
   for (const package_ of [headers, commonHeaders, kbuild]) await unpack(package_, scratch);
   const configured = only(`${scratch}/usr/src`, 'linux-headers-', `-${debian}`);
   const common = only(`${scratch}/usr/src`, 'linux-headers-', '-common');
   writeFileSync(`${configured}/Makefile`, `include ${common}/Makefile\n`);
-  const module = await takeSource(source, scratch);
-  writeFileSync(`${module}/Makefile`, 'obj-m := pvcalls-back.o\n');
-  await run("Linux's pvcalls-back.c does not compile.", 'make', [
+  return configured;
+}
+
+/**
+ * Compiles NAME.c of a folder into NAME.ko, for each name.
+ *
+ * @param {Architecture} architecture
+ * @param {{ configured: string, module: string, names: string[], out: string }} what
+ */
+export async function buildModules({ linux, tools }, { configured, module, names, out }) {
+  const objects = names.map((name) => `${name}.o`).join(' ');
+  writeFileSync(`${module}/Makefile`, `obj-m := ${objects}\n`);
+  await run(`A module for Linux does not compile: ${names.join(', ')}.`, 'make', [
     `--jobs=${availableParallelism()}`,
     `--directory=${configured}`,
     `M=${module}`,
@@ -81,26 +108,31 @@ export async function buildBackend(architecture, packages, scratch, out) {
     'CONFIG_DEBUG_INFO_BTF_MODULES=',
     'modules',
   ]);
-  const strip = ['--strip-debug', '-o', `${out}/pvcalls-back.ko`, `${module}/pvcalls-back.ko`];
-  await run('pvcalls-back.ko cannot be stripped.', `${tools}strip`, strip);
+  for (const name of names) {
+    const strip = ['--strip-debug', '-o', `${out}/${name}.ko`, `${module}/${name}.ko`];
+    await run(`${name}.ko cannot be stripped.`, `${tools}strip`, strip);
+  }
 }
 
 /**
- * Puts pvcalls-back.c alone into a folder.
+ * Puts files of drivers/xen, and no others, into a folder.
  *
  * @param {Package} source
- * @param {string} scratch
+ * @param {string[]} files
+ * @param {string} folder
  */
-async function takeSource(source, scratch) {
-  const module = `${scratch}/pvcalls-back`;
-  mkdirSync(module, { recursive: true });
+export async function takeSources(source, files, folder) {
+  mkdirSync(folder, { recursive: true });
+  const paths = files.map((file) => `linux-source-*/drivers/xen/${file}`);
+  // tar ends early when it has found them all, and what feeds it then fails: the files tell.
   const script =
-    'set -o pipefail; dpkg-deb --fsys-tarfile "$1" | tar -xO --wildcards "./usr/src/*.tar.xz" | ' +
-    'tar -xJ --directory="$2" --strip-components=3 --occurrence=1 ' +
-    '--wildcards "linux-source-*/drivers/xen/pvcalls-back.c" || test -s "$2/pvcalls-back.c"';
-  const args = ['-c', script, 'source', source.file, module];
-  await run(`${source.name} has no drivers/xen/pvcalls-back.c.`, 'bash', args);
-  return module;
+    'file=$1; folder=$2; shift 2; ' +
+    'dpkg-deb --fsys-tarfile "$file" | tar -xO --wildcards "./usr/src/*.tar.xz" | ' +
+    'tar -xJ --directory="$folder" --strip-components=3 --occurrence=1 --wildcards "$@" || true';
+  const args = ['-c', script, 'source', source.file, folder, ...paths];
+  await run(`${source.name} cannot be unpacked.`, 'bash', args);
+  const missing = files.filter((file) => !existsSync(`${folder}/${file}`));
+  if (missing.length > 0) throw new Failure(`${source.name} has no ${missing.join(', ')}.`);
 }
 
 /**

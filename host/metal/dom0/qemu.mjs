@@ -65,6 +65,7 @@ const load = (path, address) => [
  * @property {number} processors Of the machine, and of dom0.
  * @property {string} xenArguments Beside those that every run has.
  * @property {number} timeoutMs From the start of QEMU.
+ * @property {number} [icountShift] Time is instructions, each 2^this ns: the same under any load.
  * @property {(bytes: Buffer) => void} onDom0Console
  * @property {(bytes: Buffer) => void} onGuestConsole
  * @property {AbortSignal} [signal]
@@ -150,14 +151,21 @@ function takeResults(port) {
   return () => Buffer.concat(parts);
 }
 
+/** @param {Boot} boot */
+function clock({ icountShift }) {
+  if (icountShift === undefined) return ['-accel', 'tcg,thread=multi'];
+  return ['-accel', 'tcg', '-icount', `shift=${icountShift},sleep=off`];
+}
+
 /**
  * @param {string[]} args
  * @param {Boot} boot
  * @returns {Promise<{ results: Buffer, timedOut: boolean }>}
  */
-function runQemu(args, { architecture, timeoutMs, onDom0Console, onGuestConsole, signal }) {
+function runQemu(args, boot) {
+  const { architecture, timeoutMs, onDom0Console, onGuestConsole, signal } = boot;
   const { qemu } = ARCHITECTURES[architecture];
-  const always = ['-accel', 'tcg,thread=multi', '-no-reboot', '-serial', 'stdio'];
+  const always = [...clock(boot), '-no-reboot', '-serial', 'stdio'];
   const child = spawn(qemu, [...args, ...always], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   });

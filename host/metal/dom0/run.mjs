@@ -30,6 +30,8 @@ import { untar } from './untar.mjs';
  * @property {number} [processors] Default 1.
  * @property {string} [xenArguments] More of them for Xen's command line.
  * @property {number} [timeoutMs] Default 120,000: emulation is slow, a loaded machine slower.
+ * @property {number} [icountShift] Time is instructions, each 2^this ns: the same under any load;
+ *   with one processor only.
  * @property {(bytes: Buffer) => void} [onDom0Console] As it comes.
  * @property {(bytes: Buffer) => void} [onGuestConsole] As it comes; about a second late.
  * @property {AbortSignal} [signal]
@@ -100,7 +102,7 @@ function ramdisk(run, timeoutMs) {
  */
 export async function runDom0(run) {
   const { architecture = 'arm64', gic = 3, processors = 1, xenArguments = '', signal } = run;
-  const { timeoutMs = DEFAULT_TIMEOUT_MS } = run;
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, icountShift } = run;
   requireDom0(architecture);
   const started = performance.now();
   let dom0Console = '';
@@ -112,6 +114,7 @@ export async function runDom0(run) {
     processors,
     xenArguments,
     timeoutMs,
+    ...(icountShift === undefined ? {} : { icountShift }),
     ...(signal ? { signal } : {}),
     onDom0Console: (bytes) => {
       dom0Console += bytes.toString('latin1').replaceAll('\r', '');

@@ -131,6 +131,29 @@ function releaseIn(packages, debian) {
   throw new Failure('No kernel was downloaded: delete build/xen and run it again.');
 }
 
+/** @param {Package[]} packages @param {string} wanted */
+function packageNamed(packages, wanted) {
+  const found = packages.find(({ name }) => name === wanted);
+  if (!found) throw new Failure(`${wanted} was not downloaded: delete build/xen and run it again.`);
+  return found;
+}
+
+/**
+ * What modules for dom0's kernel are compiled from.
+ *
+ * @param {Package[]} packages
+ * @param {string} debian
+ */
+export function kernelSourcesIn(packages, debian) {
+  const { kernel } = packagesFor(releaseIn(packages, debian), debian, '');
+  return {
+    headers: packageNamed(packages, kernel.headers),
+    commonHeaders: packageNamed(packages, kernel.commonHeaders),
+    kbuild: packageNamed(packages, kernel.kbuild),
+    source: packageNamed(packages, kernel.source),
+  };
+}
+
 /**
  * @param {Architecture} architecture
  * @param {Package[]} packages
@@ -142,25 +165,12 @@ async function make(architecture, packages, say) {
   rmSync(scratch, { recursive: true, force: true });
   rmSync(`${folder}/programs`, { recursive: true, force: true });
   const { kernel, wanted } = packagesFor(releaseIn(packages, debian), debian, '');
-  const named = (/** @type {string} */ name) => {
-    const found = packages.find((package_) => package_.name === name);
-    if (!found) throw new Failure(`${name} was not downloaded: delete build/xen and run it again.`);
-    return found;
-  };
+  const named = (/** @type {string} */ name) => packageNamed(packages, name);
   for (const { name, root } of wanted) if (root) await unpack(named(name), `${folder}/programs`);
   await takeKernel(architecture, named(kernel.image), scratch, `${folder}/kernel`);
   say(`compiling the backend of ${kernel.image}`);
-  await buildBackend(
-    architecture,
-    {
-      headers: named(kernel.headers),
-      commonHeaders: named(kernel.commonHeaders),
-      kbuild: named(kernel.kbuild),
-      source: named(kernel.source),
-    },
-    scratch,
-    `${folder}/kernel`,
-  );
+  const sources = kernelSourcesIn(packages, debian);
+  await buildBackend(architecture, sources, scratch, `${folder}/kernel`);
   const xen = readFileSync(`${folder}/programs/${architecture.xen}`);
   writeFileSync(`${folder}/xen`, architecture.xen.endsWith('.gz') ? gunzipSync(xen) : xen);
   rmSync(scratch, { recursive: true });
