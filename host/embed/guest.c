@@ -325,7 +325,7 @@ void app_start(void)
 {
     struct pvcalls_config config = {
         .memory = linear_at(0),
-        .memory_size = LINEAR_SIZE,
+        .memory_size = LINEAR_ARENA + (size_t)linear_arena_frames() * PVCALLS_PAGE_SIZE,
         .sockets = GUEST_SOCKETS,
         .close_timeout_ms = CLOSE_MS,
         .arena = linear_at(LINEAR_ARENA),

@@ -86,7 +86,7 @@ async function translate(image) {
  * @param {Target} target
  * @param {string} elf
  */
-async function symbolTable(target, elf) {
+export async function symbolTable(target, elf) {
   const lines = (await runTool(target, 'nm', ['--numeric-sort', elf])).split('\n');
   let at = 0;
   /** @type {string[]} */

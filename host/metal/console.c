@@ -76,15 +76,20 @@ static void format_line(struct line *line, const char *format, va_list arguments
     }
 }
 
-/* To Xen itself; on x86-64 by the port that it reads, since the hypercall is silent there. */
-static void write_to_xen(struct line *line)
+/*
+ * To Xen itself; on x86-64 by the port that it reads, since the hypercall is silent there. Result:
+ * whether Xen took it; on arm64 a release build takes lines of Dom0less guests only.
+ */
+static bool write_to_xen(struct line *line)
 {
-    line->text[line->size++] = '\n';
+    line->text[line->size] = '\n';
 #ifdef __x86_64__
-    for (uint32_t i = 0; i < line->size; i++)
+    for (uint32_t i = 0; i <= line->size; i++)
         port_write(XEN_CONSOLE_PORT, (uint8_t)line->text[i]);
+    return true;
 #else
-    hypercall(OP_CONSOLE_WRITE, line->size, (uint64_t)line->text, HYPERCALL_CONSOLE_IO);
+    return hypercall(OP_CONSOLE_WRITE, line->size + 1, (uint64_t)line->text,
+                     HYPERCALL_CONSOLE_IO) >= 0;
 #endif
 }
 
@@ -144,5 +149,6 @@ void console_print_raw(const char *format, va_list arguments)
 {
     struct line line;
     format_line(&line, format, arguments);
-    write_to_xen(&line);
+    if (!write_to_xen(&line) && ring != NULL)
+        write_to_ring(&line);
 }

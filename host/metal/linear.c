@@ -2,6 +2,7 @@
  * Linear memory of the wasm. Page 0 is never mapped, so that an address of 0 faults; what lies
  * between RAM and the window is not mapped either.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "layout.h"
@@ -45,7 +46,21 @@ void linear_init(uint64_t ram_end)
     memset(linear_at(LINEAR_RAM), 0, (size_t)ram_frames * WIRE_PAGE_SIZE);
 }
 
+/* Frames of the program's own. */
+static uint32_t own_frames(void)
+{
+    uint32_t half = (ram_frames - (LINEAR_ARENA - LINEAR_RAM) / WIRE_PAGE_SIZE) / 2;
+    uint32_t wanted = &program_frames == NULL ? 0 : program_frames;
+    return wanted < half ? wanted : half;
+}
+
 uint32_t linear_arena_frames(void)
 {
-    return ram_frames - (LINEAR_ARENA - LINEAR_RAM) / WIRE_PAGE_SIZE;
+    return ram_frames - (LINEAR_ARENA - LINEAR_RAM) / WIRE_PAGE_SIZE - own_frames();
+}
+
+void *linear_program(uint32_t *frames)
+{
+    *frames = own_frames();
+    return linear_at(LINEAR_RAM + (ram_frames - own_frames()) * WIRE_PAGE_SIZE);
 }
