@@ -29,6 +29,7 @@ export default tseslint.config(
       'test/sim/**/*.ts',
       'test/peers/**/*.ts',
     ],
+    ignores: ['host/metal/guest-ts/**'],
     languageOptions: { parserOptions: { project: './tsconfig.json' } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
@@ -41,7 +42,13 @@ export default tseslint.config(
   },
   {
     // AssemblyScript: `==` compares numbers, and `===` is the same or worse; types are not tsc's.
-    files: ['assembly/**/*.ts', 'test/assembly/**/*.ts'],
+    files: [
+      'assembly/**/*.ts',
+      'test/assembly/**/*.ts',
+      'host/metal/guest-ts/**',
+      'examples/*.ts',
+      'test/xen/apps/*.ts',
+    ],
     ignores: ['assembly/wire/**'],
     rules: {
       eqeqeq: 'off',

@@ -10,6 +10,7 @@ import { exposeVerb } from './expose.js';
 import { sentenceOf, Failure, UsageError } from './failure.js';
 import { forwardVerb } from './forward.js';
 import { getVerb } from './get.js';
+import { imageVerb } from './image.js';
 import { lsVerb } from './ls.js';
 import { describeOptions, parseOptions } from './options.js';
 import { Output } from './output.js';
@@ -25,6 +26,7 @@ const VERBS: readonly Verb[] = [
   exposeVerb,
   lsVerb,
   backendVerb,
+  imageVerb,
   xenVerb,
 ];
 

@@ -1,5 +1,5 @@
 /**
- * What boots images: host/metal of the repository. It is not in the package, because it works with
+ * What builds and boots images: host/metal of the repository. It is not in the package, because it works with
  * what `npm run xen:setup` leaves in the repository's own build folder. So it is imported when it
  * is needed, by its address, which a bundler does not follow.
  */
@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { Failure, MissingError, sentenceOf, UsageError } from './failure.js';
 
 interface Metal {
+  'build-guest.mjs': typeof import('../metal/build-guest.mjs');
   'setup.mjs': typeof import('../metal/setup.mjs');
   'qemu.mjs': typeof import('../metal/qemu.mjs');
   'dom0/run.mjs': typeof import('../metal/dom0/run.mjs');
@@ -23,8 +24,8 @@ export async function importMetal<Name extends keyof Metal>(name: Name): Promise
   const url = new URL(name, METAL);
   if (!existsSync(url)) {
     throw new MissingError(
-      `host/metal/${name}, which boots images, is not in the installed package; ` +
-        `in a clone of the repository, run \`${SET_UP}\`, then \`npm start -- xen IMAGE\``,
+      `host/metal/${name}, which builds and boots images, is not in the installed package; ` +
+        `in a clone of the repository, run \`${SET_UP}\`, then this verb after \`npm start --\``,
     );
   }
   return (await import(url.href)) as Metal[Name];

@@ -16,6 +16,8 @@ export interface Options {
   timeoutSeconds: number | undefined;
   /** As often as it was given. */
   bootargs: readonly string[];
+  job: string | undefined;
+  output: string | undefined;
   json: boolean;
   quiet: boolean;
 }
@@ -33,6 +35,8 @@ type OptionName =
   | 'gic'
   | 'timeout'
   | 'bootargs'
+  | 'job'
+  | 'output'
   | 'json'
   | 'quiet'
   | 'help'
@@ -59,6 +63,8 @@ const DESCRIPTIONS: Record<OptionName, Described> = {
   gic: { value: '2|3', help: 'version of the interrupt controller (default 3)' },
   timeout: { value: 'SECONDS', help: 'time limit (default 60; 120 with --dom0)' },
   bootargs: { value: 'TEXT', multiple: true, help: 'boot arguments of each image, in order' },
+  job: { value: 'SHELL', help: 'with --dom0: what dom0 does while the guest runs' },
+  output: { value: 'FILE', short: 'o', help: 'the image (default: PROGRAM with .img)' },
   json: { help: 'results as JSON: one object, or one on each line' },
   quiet: { short: 'q', help: 'say nothing on stderr unless it fails' },
   help: { short: 'h', help: 'this text' },
@@ -109,6 +115,8 @@ export function parseOptions(args: string[], accepted: readonly OptionName[]): P
       gic: given.gic === undefined ? undefined : oneOf('--gic', given.gic, ['2', '3'] as const),
       timeoutSeconds: optional(given.timeout, '--timeout', 1, 86_400),
       bootargs,
+      job: textOf(given.job),
+      output: textOf(given.output),
       json: given.json === true,
       quiet: given.quiet === true,
     },
@@ -142,6 +150,10 @@ function optional(
   high: number,
 ): number | undefined {
   return typeof text === 'string' ? integer(name, text, low, high) : undefined;
+}
+
+function textOf(text: string | boolean | undefined): string | undefined {
+  return typeof text === 'string' ? text : undefined;
 }
 
 function oneOf<T extends string>(name: string, value: string | boolean, all: readonly T[]): T {

@@ -36,14 +36,19 @@ to stderr. With --json, each line is an object, and a last one says how it ended
 semihosting=on is added for the first image, which ends the machine when it ends, and
 semihosting=failures for the second, which does when it fails, unless the text has semihosting=.
 
+With --dom0 --job, dom0 does a piece of shell while the guest, called guest, runs, and ends with
+it; await_line guest SECONDS TEXT waits for a line of it, await_guest guest SECONDS for its end.
+What the job prints goes to stderr, and its exit code is that of this command.
+
 Ends with the guest's exit code (with --dom0, 0 after power-off and 1 after anything else), 124 when
 the time limit came, 2 when something is missing; stderr says which.`,
   examples: [
     'xen --timeout 10 guest.img',
     'xen --bootargs "role=receiver peer=2" --bootargs "role=sender peer=1" pair.img pair.img',
     'xen --dom0 --gic 2 guest.img',
+    "xen --dom0 http.img --job 'await_line guest 60 serving; wget -qO- 127.0.0.1:8080/'",
   ],
-  options: ['dom0', 'gic', 'timeout', 'bootargs', ...OUTPUT_OPTIONS],
+  options: ['dom0', 'gic', 'timeout', 'bootargs', 'job', ...OUTPUT_OPTIONS],
   arguments: [1, 2],
   run,
 };
@@ -58,6 +63,8 @@ interface Ended {
 interface Boot {
   readonly images: readonly Image[];
   readonly bootargs: readonly string[];
+  /** Shell. */
+  readonly job: string | undefined;
   readonly gic: 2 | 3;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -95,8 +102,9 @@ async function run(invocation: Invocation): Promise<number> {
 
 /** Checks all that was given. */
 function prepare({ options, positionals, output, stop }: Invocation): Boot {
-  const { dom0, gic = DEFAULT_GIC, bootargs } = options;
+  const { dom0, gic = DEFAULT_GIC, bootargs, job } = options;
   if (dom0 && positionals.length > 1) throw new UsageError('--dom0 takes one image, not 2');
+  if (job !== undefined && !dom0) throw new UsageError('--job is for --dom0, which is not given');
   checkBootargs(bootargs, positionals.length);
   const seconds = options.timeoutSeconds ?? (dom0 ? DOM0_SECONDS : DOM0LESS_SECONDS);
   const show = (from: string) => (text: string) => {
@@ -107,6 +115,7 @@ function prepare({ options, positionals, output, stop }: Invocation): Boot {
   return {
     images: positionals.map(readImage),
     bootargs: positionals.map((_, index) => bootargs[index] ?? bootargs[0] ?? ''),
+    job,
     gic: gic === '2' ? 2 : 3,
     timeoutMs: seconds * 1000,
     signal: stop.signal,
@@ -167,8 +176,13 @@ async function bootDom0less(boot: Boot): Promise<Ended> {
   return { exitCode };
 }
 
+/** Shell for dom0; the job may go wrong, and the run goes on to say so. */
+function dom0Job(job: string): string {
+  return `start_guest ${GUEST}\n(\n${job}\n)\necho $? >/results/job\n`;
+}
+
 async function bootDom0(boot: Boot): Promise<Ended> {
-  const { images, bootargs, gic, timeoutMs, signal, lines } = boot;
+  const { images, bootargs, job, gic, timeoutMs, signal, lines } = boot;
   const { runDom0 } = await importMetal('dom0/run.mjs');
   const { done, timedOut, files } = await runDom0({
     guests: images.map(({ bytes }, index) => ({
@@ -176,6 +190,7 @@ async function bootDom0(boot: Boot): Promise<Ended> {
       image: bytes,
       config: [`extra = "${bootargs[index] ?? ''}"`],
     })),
+    ...(job !== undefined && { job: dom0Job(job) }),
     gic,
     timeoutMs,
     signal,
@@ -189,6 +204,8 @@ async function bootDom0(boot: Boot): Promise<Ended> {
       `dom0 did not run the guest (${end}); its console says more, without --quiet`,
     );
   }
+  const code = files.get('job')?.toString();
+  if (code !== undefined) return { exitCode: Number(code), because: 'as the job ended' };
   const xl = files.get(`${GUEST}.xl`)?.toString() ?? '';
   const reason = /has shut down, reason code (\d+)/.exec(xl)?.[1];
   if (reason === undefined) {

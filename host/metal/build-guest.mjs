@@ -75,12 +75,10 @@ async function compileC(source, folder, cwd) {
 /**
  * The objects of app.ts: its module as C, and the calls that it makes.
  *
- * @param {string} source Absolute.
+ * @param {Uint8Array} module
  * @param {string} folder For what is made.
- * @param {string} cwd
  */
-async function compileTs(source, folder, cwd) {
-  const module = await compileModule(source, { cwd, pagesMax: PROGRAM_PAGES_MAX });
+async function compileTs(module, folder) {
   writeFileSync(join(folder, 'program.wasm'), module);
   const translated = join(folder, 'program.c');
   await run('wasm2c fails.', process.execPath, [
@@ -134,13 +132,16 @@ async function link(objects, folder) {
  * @param {string} [cwd] Where whoever asks stands.
  */
 export async function buildGuest(source, target, cwd = process.cwd()) {
+  // What is wrong with the program is said first, and needs no other tools.
+  const module = source.endsWith('.c')
+    ? undefined
+    : await compileModule(source, { cwd, pagesMax: PROGRAM_PAGES_MAX });
   requireTools(TOOLS);
   const folder = mkdtempSync(join(tmpdir(), 'pvcalls-image-'));
   try {
     await build(['core']);
     await buildLibrary();
-    const compile = source.endsWith('.c') ? compileC : compileTs;
-    const objects = await compile(source, folder, cwd);
+    const objects = await (module ? compileTs(module, folder) : compileC(source, folder, cwd));
     // A second link brings the names of the first one's functions: a panic finds them there.
     const names = join(folder, 'symbols.c');
     writeFileSync(names, await symbolTable(await link(objects, folder)));
