@@ -54,6 +54,7 @@ export default tseslint.config(
       eqeqeq: 'off',
       '@typescript-eslint/no-unused-vars': 'off',
       '@typescript-eslint/no-unused-expressions': 'off',
+      '@typescript-eslint/no-namespace': 'off',
     },
   },
 );

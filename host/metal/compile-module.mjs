@@ -80,9 +80,9 @@ export async function compileModule(source, { cwd, pagesMax }) {
 
 /** @param {string} name @param {BufferSource} module */
 function refuseImports(name, module) {
-  const calls = readFileSync(`${LIBRARY}/calls.ts`, 'utf8');
+  const calls = readFileSync(`${LIBRARY}/guest.ts`, 'utf8').matchAll(/^ {2}function (\w+)\(/gm);
   const known = new Set([
-    ...[...calls.matchAll(/function (\w+)\(/g)].map(([, call]) => `calls.${call}`),
+    ...[...calls].map(([, call]) => `guest.calls.${call}`),
     ...ENV.map((call) => `env.${call}`),
   ]);
   const imports = WebAssembly.Module.imports(new WebAssembly.Module(module));

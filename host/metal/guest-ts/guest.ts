@@ -15,7 +15,34 @@
  * - The program is one thread, from its first statement to its last, which ends the guest with 0.
  *   Between two calls nothing moves, so a guest that computes for long has its peers wait.
  */
-import * as calls from './calls';
+
+/**
+ * What the world below supplies: the calls of pvcalls_guest.h, made by program.c. Addresses are the
+ * program's; results and timeouts are those of C.
+ */
+declare namespace calls {
+  function socket(timeoutMs: u32): i32;
+  function set_ring_order(socket: i32, order: u32): i32;
+  /** `ip`: the first number of the four is the highest byte. */
+  function connect(socket: i32, ip: u32, port: u32, timeoutMs: u32): i32;
+  function bind(socket: i32, ip: u32, port: u32, timeoutMs: u32): i32;
+  function listen(socket: i32, backlog: u32, timeoutMs: u32): i32;
+  function accept(socket: i32, timeoutMs: u32): i32;
+  function send(socket: i32, from: usize, size: u32, timeoutMs: u32): i32;
+  function receive(socket: i32, to: usize, size: u32, timeoutMs: u32): i32;
+  /** `entries`: three words each, socket, wanted, ready. */
+  function poll(entries: usize, count: u32, timeoutMs: u32): i32;
+  function close(socket: i32, timeoutMs: u32): i32;
+  function abort(socket: i32): i32;
+  function now(): u32;
+  function sleep(ms: u32): void;
+  function exit(code: i32): void;
+  /** Names and values end with a 0. */
+  function setting_is(name: usize, nameSize: u32, value: usize, size: u32): bool;
+  function setting_number(name: usize, nameSize: u32, otherwise: u32): u32;
+  /** Writes the name of an error without a 0, up to `size` bytes. Result: how many. */
+  function error_name(error: i32, to: usize, size: u32): u32;
+}
 
 /** As a timeout. */
 export const FOREVER: u32 = 0xffffffff;

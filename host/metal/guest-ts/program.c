@@ -92,12 +92,12 @@ static inline __attribute__((always_inline)) const char *text_at(uint32_t addres
     return text;
 }
 
-/* ------------------------------------------------------------------ module `calls` */
+/* ------------------------------------------------------------------ `calls` of guest.ts */
 
-struct w2c_calls;
-#define CALL(type, name, ...) \
-    type w2c_calls_##name(struct w2c_calls *none, ##__VA_ARGS__); \
-    type w2c_calls_##name(struct w2c_calls *none __attribute__((unused)), ##__VA_ARGS__)
+struct w2c_guest;
+#define CALL(type, name, ...)                                             \
+    type w2c_guest_calls0x2E##name(struct w2c_guest *none, ##__VA_ARGS__); \
+    type w2c_guest_calls0x2E##name(struct w2c_guest *none __attribute__((unused)), ##__VA_ARGS__)
 
 CALL(u32, socket, u32 timeout_ms)
 {
