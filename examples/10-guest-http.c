@@ -2,7 +2,7 @@
  * An HTTP server that is a whole guest: no kernel below it, and its sockets are dom0's.
  *
  *   npm start -- image examples/10-guest-http.c -o http.img
- *   npm start -- xen --dom0 http.img --job 'await_line guest 60 serving; wget -qO- 127.0.0.1:8080/hi'
+ *   npm start -- xen --dom0 http.img --job 'await_line guest 60 serving; wget -qO- 127.0.0.1:8080'
  */
 #include "pvcalls_guest.h"
 
@@ -13,7 +13,8 @@ static char request[REQUEST_MAX], body[REQUEST_MAX];
 
 static const char *const head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
                                 "Connection: close\r\n\r\nyou asked for ";
-static const char *const refusal = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nGET only\n";
+static const char *const refusal = "HTTP/1.1 400 Bad Request\r\n"
+                                   "Connection: close\r\n\r\nGET only\n";
 
 static uint32_t append(char *to, uint32_t used, const char *text, char end)
 {

@@ -1,7 +1,7 @@
 // An HTTP server that is a whole guest: no kernel below it, and its sockets are dom0's.
 //
 //   npm start -- image examples/10-guest-http.ts -o http.img
-//   npm start -- xen --dom0 http.img --job 'await_line guest 60 serving; wget -qO- 127.0.0.1:8080/hi'
+//   npm start -- xen --dom0 http.img --job 'await_line guest 60 serving; wget -qO- 127.0.0.1:8080'
 import { errorName, exit, settingNumber, Socket, textOf } from 'pvcalls/guest';
 
 const PATIENCE_MS: u32 = 5000;

@@ -1,7 +1,7 @@
 /**
- * What builds and boots images: host/metal of the repository. It is not in the package, because it works with
- * what `npm run xen:setup` leaves in the repository's own build folder. So it is imported when it
- * is needed, by its address, which a bundler does not follow.
+ * What builds and boots images: host/metal of the repository. It is not in the package, because it
+ * works with what `npm run xen:setup` leaves in the repository's own build folder. So it is
+ * imported when it is needed, by its address, which a bundler does not follow.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

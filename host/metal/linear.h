@@ -12,8 +12,8 @@ void linear_init(uint64_t ram_end);
 /* Frames of RAM from LINEAR_ARENA on, without the program's. */
 uint32_t linear_arena_frames(void);
 
-/* How many frames a program that is a wasm module (guest-ts/program.c) wants behind the arena, for a
- * memory of its own; it gets half of what there is at most. Others do not define it. */
+/* How many frames a program that is a wasm module (guest-ts/program.c) wants behind the arena, for
+ * a memory of its own; it gets half of what there is at most. Others do not define it. */
 extern const uint32_t program_frames __attribute__((weak));
 
 /* The first of them, zeroed; their count in `frames`. */

@@ -47,7 +47,7 @@ const EXPECTED: Record<string, (string | RegExp)[]> = {
   '09-component.mjs': ['connect: 0', 'echoed: hello from a component'],
 };
 
-/** Programs for Node; the others are guests, and test/xen/ts-guest.test.ts builds and boots them. */
+/** Programs for Node; the others are guests, which test/xen/ts-guest.test.ts boots. */
 const names = readdirSync(`${ROOT}examples`).filter((name) => name.endsWith('.mjs'));
 
 /** Runs node in the repository; a rejection carries its output. */

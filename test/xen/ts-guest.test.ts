@@ -2,7 +2,7 @@
  * Guests that people write, in TypeScript and C, made by `pvcalls image`, with Linux's backend: the
  * examples, asked from dom0, and a scenario with every call. What is asserted came back in dom0.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -23,6 +23,9 @@ const SOURCES = [
   'examples/11-guest-echo.c',
   'test/xen/apps/guest-scenario.ts',
 ];
+/** The program that docs/guests.md shows. */
+const SHOUT = join(folder, 'shout.ts');
+
 const imageOf = (source: string) => join(folder, `${basename(source)}.img`);
 
 function guest(name: string, source: string, settings = '') {
@@ -42,10 +45,14 @@ wget -qO /results/second 127.0.0.1:8080/there
 wget -qO /results/c 127.0.0.1:8081/from-c
 await_guest http 30 || end "http goes on"
 xl destroy chttp
-for name in echo cecho fault; do
+for name in echo cecho fault bounds; do
     start_guest $name
     await_guest $name 30 || end "$name goes on"
 done
+start_guest shout
+await_line shout 30 listening || end "no shout"
+(echo hello; sleep 1) | nc 127.0.0.1 7000 >/results/shouted
+xl destroy shout
 start_guest scenario
 await_line scenario 90 listening || end "no scenario"
 (sleep 1; echo first) | nc 127.0.0.1 6001 >/results/slow &
@@ -56,9 +63,12 @@ await_guest scenario 60 || end "scenario goes on"
 let world: World;
 
 beforeAll(async () => {
-  for (const source of SOURCES) {
-    const made = await run('image', ROOT + source, '-o', imageOf(source));
-    expect(made.stderr).toMatch(/^\S+\.img: \d+ bytes, in \d+\.\d s\n$/); // no warning of a compiler
+  const docs = readFileSync(`${ROOT}docs/guests.md`, 'utf8');
+  writeFileSync(SHOUT, /^```ts\n(.*?)^```$/ms.exec(docs)?.[1] ?? '');
+  for (const source of [...SOURCES.map((path) => ROOT + path), SHOUT]) {
+    const made = await run('image', source, '-o', imageOf(source));
+    // And no warning of a compiler.
+    expect(made.stderr).toMatch(/^\S+\.img: \d+ bytes, in \d+\.\d s\n$/);
     expect(made.exitCode).toBe(0);
   }
   world = await runDom0({
@@ -68,6 +78,8 @@ beforeAll(async () => {
       guest('echo', 'examples/11-guest-echo.ts'),
       guest('cecho', 'examples/11-guest-echo.c'),
       guest('fault', 'test/xen/apps/guest-scenario.ts', 'fault=index'),
+      guest('bounds', 'test/xen/apps/guest-scenario.ts', 'fault=bounds'),
+      guest('shout', SHOUT),
       guest('scenario', 'test/xen/apps/guest-scenario.ts'),
     ],
     job: JOB,
@@ -106,6 +118,11 @@ describe('the examples for guests', () => {
   });
 });
 
+it('the program of docs/guests.md answers', () => {
+  expect(fileOf(world, 'shouted')).toBe('HELLO\n');
+  expect(linesOf(world, 'shout')).toContain('listening on port 7000');
+});
+
 describe('a guest in TypeScript', () => {
   it('makes every call', () => {
     expect(world.done).toBe(true);
@@ -126,6 +143,12 @@ describe('a guest in TypeScript', () => {
       '',
     ]);
     expect(reasonOf(world, 'fault')).toBe(CRASH);
+  });
+
+  it('reaches nothing outside of its memory through a call', () => {
+    const lines = linesOf(world, 'bounds');
+    expect(lines[0]).toMatch(/^panic: wasm: access out of bounds, in w2c_guest_calls0x2Esend$/);
+    expect(reasonOf(world, 'bounds')).toBe(CRASH);
   });
 });
 

@@ -127,6 +127,11 @@ if (settingIs('fault', 'index')) {
   const list = new Array<i32>();
   console.log(list[settingNumber('index', 5)].toString());
 }
+if (settingIs('fault', 'bounds')) {
+  const bytes = new Uint8Array(16);
+  store<u32>(changetype<usize>(bytes), 0xfffffff0, offsetof<Uint8Array>('dataStart'));
+  Socket.open().send(bytes);
+}
 refuse();
 echo(<u16>settingNumber('port', 7));
 heap();
