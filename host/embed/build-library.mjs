@@ -1,7 +1,7 @@
 /**
  * Builds the library for other kernels: build/lib/ARCH/libpvcalls.a, the core as C with the calls
- * of pvcalls.h; for arm64 libpvcalls-metal.a as well, which needs no kernel, being one, with the
- * link script guest.ld; and the headers, in build/lib/include. No make, no C library, no root.
+ * of pvcalls.h; libpvcalls-metal.a as well, which needs no kernel, being one, with the link script
+ * guest.ld; and the headers, in build/lib/include. No make, no C library, no root.
  */
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -10,6 +10,7 @@ import { filesBelow, isFresh, makeAndNote } from '../build/freshness.mjs';
 import { ROOT, inModules, run } from '../build/run.mjs';
 import { requireTools } from '../build/tools.mjs';
 import { writeWireHeader } from '../build/wire-header.mjs';
+import { TARGETS } from '../metal/targets.mjs';
 
 const OUT = 'build/lib';
 const MODULE = 'build/core.wasm';
@@ -123,23 +124,26 @@ async function make() {
     archive('x86-64', 'pvcalls', [core, ...library], ANYWHERE),
     archive('arm64', 'pvcalls', [core, ...library], ANYWHERE),
   ]);
-  await makeMetal(core);
+  await Promise.all([makeMetal('x86-64', core), makeMetal('arm64', core)]);
   mkdirSync(`${ROOT}${OUT}/include`, { recursive: true });
   for (const header of HEADERS) {
     copyFileSync(`${ROOT}${EMBED}/${header}`, `${ROOT}${OUT}/include/${header}`);
   }
 }
 
-async function makeMetal(/** @type {string} */ core) {
-  const sources = [...sourcesIn(EMBED), ...sourcesIn(METAL)].filter((file) => file !== SEAM);
-  copyFileSync(`${ROOT}${METAL}/link.ld`, `${ROOT}${OUT}/arm64/guest.ld`);
-  await archive('arm64', 'pvcalls-metal', [core, ...sources], ['-fno-pic']);
+/** @param {Architecture} architecture @param {string} core */
+async function makeMetal(architecture, core) {
+  const { script, sources } = TARGETS[architecture];
+  const embedded = sourcesIn(EMBED).filter((file) => file !== SEAM);
+  await archive(architecture, 'pvcalls-metal', [core, ...embedded, ...sources()], ['-fno-pic']);
+  copyFileSync(`${ROOT}${script}`, `${ROOT}${OUT}/${architecture}/guest.ld`);
 }
 
 const STEP = {
   inputs: [EMBED, METAL, 'host/build', 'assembly/wire', MODULE],
   outputs: [
     `${OUT}/x86-64/libpvcalls.a`,
+    `${OUT}/x86-64/libpvcalls-metal.a`,
     `${OUT}/arm64/libpvcalls.a`,
     `${OUT}/arm64/libpvcalls-metal.a`,
     `${OUT}/include/pvcalls.h`,

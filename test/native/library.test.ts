@@ -191,6 +191,21 @@ describe('what others build', () => {
     expect(ended('embedder')).toEqual({ status: 0, lines: ['hello'], stderr: '' });
   });
 
+  it('is a guest for x86-64 that begins where its note says', async () => {
+    const compile = ['-std=gnu11', '-O2', '-ffreestanding', '-mgeneral-regs-only', ...STRICT];
+    const link = ['-nostdlib', '-static', '-no-pie', '-fno-pic', '-Wl,-z,max-page-size=4096'];
+    const elf = `${OUT}/guest-x86-64.elf`;
+    await run('A guest for x86-64 does not link.', 'x86_64-linux-gnu-gcc', [
+      ...[...compile, '-mno-red-zone', '-fcf-protection=none', ...link, '-Wl,--gc-sections'],
+      ...[`-I${LIB}/include`, '-Itest/xen/apps', 'test/xen/apps/linux-blocking.c'],
+      ...[`-Wl,-T,${LIB}/x86-64/guest.ld`, `-L${LIB}/x86-64`, '-lpvcalls-metal', '-o', elf],
+    ]);
+    const said = await run('readelf fails.', 'x86_64-linux-gnu-readelf', ['-Wnh', elf]);
+    const entry = Number(/Entry point address: +(0x[0-9a-f]+)/.exec(said)?.[1]);
+    const bytes = /0x00000012.*data: ((?:[0-9a-f]{2} ?){4})/.exec(said)?.[1] ?? '';
+    expect(Buffer.from(bytes.replaceAll(' ', ''), 'hex').readUInt32LE()).toBe(entry);
+  });
+
   it('is a guest of 64 KiB or less, with libpvcalls-metal.a and its headers alone', async () => {
     const compile = ['-std=gnu11', '-O2', '-ffreestanding', '-mgeneral-regs-only', ...STRICT];
     const link = ['-nostdlib', '-static', '-no-pie', '-Wl,--gc-sections', '-Wl,--build-id=none'];

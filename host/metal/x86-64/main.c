@@ -115,12 +115,12 @@ __attribute__((noreturn)) void main(uint64_t start_info)
     fill_hypercall_page();
     uint64_t ram_end = read_start_info(start_info);
     mmu_forget_ram();
+    interrupts_init(); /* from here on a fault has a line */
     linear_init(ram_end);
     shared_info_init();
     grant_table_init(GRANT_TABLE_BASE);
     console_init();
     store_init();
-    interrupts_init();
     timer_init();
     app_start();
     for (;;) {
