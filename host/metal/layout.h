@@ -23,6 +23,7 @@
 #define RAM_BASE 0x40000000
 #define RAM_TEXT_OFFSET 0x80000
 #define RAM_IMAGE_END 0x40200000 /* RAM below is the image's, above it linear memory's */
+#define RAM_MIB_MIN 4u
 #endif
 
 #define GRANT_TABLE_BASE 0x38000000

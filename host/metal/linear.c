@@ -38,7 +38,7 @@ void linear_init(uint64_t ram_end)
     uint64_t frames_max = (LINEAR_WINDOW - LINEAR_RAM) / WIRE_PAGE_SIZE;
     ram_frames = (uint32_t)(frames < frames_max ? frames : frames_max);
     if (ram_end < RAM_IMAGE_END || ram_frames < (LINEAR_ARENA - LINEAR_RAM) / WIRE_PAGE_SIZE)
-        panic("memory: RAM ends at %x, give the guest 4 MiB or more", ram_end);
+        panic("memory: RAM ends at %x, give the guest %u MiB or more", ram_end, RAM_MIB_MIN);
     for (uint32_t i = 0; i < ram_frames; i++)
         mmu_map_linear(LINEAR_RAM / WIRE_PAGE_SIZE + i, RAM_IMAGE_END / WIRE_PAGE_SIZE + i);
     for (uint32_t i = 0; i < (LINEAR_SIZE - LINEAR_WINDOW) / WIRE_PAGE_SIZE; i++)

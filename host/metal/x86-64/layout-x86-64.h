@@ -11,6 +11,7 @@
 
 #define IMAGE_BASE 0x100000
 #define IMAGE_MAX 0x200000     /* one table maps the image */
+#define RAM_MIB_MIN 6u
 #define RAM_IMAGE_END 0x400000 /* the domain builder puts what it has to say behind the image */
 
 #define PHYS32_ENTRY 18 /* public/elfnote.h: XEN_ELFNOTE_PHYS32_ENTRY */
