@@ -15,9 +15,10 @@ import { requireTools } from '../build/tools.mjs';
 import { buildLibrary } from '../embed/build-library.mjs';
 import { symbolTable } from './build-image.mjs';
 import { compileModule } from './compile-module.mjs';
+import { TARGETS } from './targets.mjs';
 
-const PREFIX = 'aarch64-linux-gnu-';
-const TOOLS = [{ package: 'gcc-aarch64-linux-gnu', command: `${PREFIX}gcc` }];
+const TARGET = TARGETS.arm64;
+const TOOLS = [{ package: 'gcc-aarch64-linux-gnu', command: `${TARGET.prefix}gcc` }];
 const LIBRARY = `${ROOT}build/lib/arm64`;
 
 const FLAGS = [
@@ -31,9 +32,9 @@ const FLAGS = [
   '-fno-asynchronous-unwind-tables',
   '-fno-tree-loop-distribute-patterns',
   '-mgeneral-regs-only', // the vector registers stay off: nothing has to save them
-  '-mno-outline-atomics',
   '-ffunction-sections',
   '-fdata-sections',
+  ...TARGET.flags,
 ];
 const OWN = ['-Wall', '-Wextra'];
 /** wasm2c prints functions that a module may not use. */
@@ -43,7 +44,8 @@ const GENERATED = [...OWN, '-Werror', '-Wno-unused'];
 const PROGRAM_PAGES_MAX = 256;
 
 /** @param {string} tool @param {string[]} args @param {string} [cwd] */
-const arm64 = (tool, args, cwd = ROOT) => run(`${tool} fails.`, `${PREFIX}${tool}`, args, { cwd });
+const arm64 = (tool, args, cwd = ROOT) =>
+  run(`${tool} fails.`, `${TARGET.prefix}${tool}`, args, { cwd });
 
 async function headers() {
   const include = (await arm64('gcc', ['-print-file-name=include'])).trim();
@@ -67,7 +69,7 @@ async function compileC(source, folder, cwd) {
   const object = join(folder, 'app.o');
   const name = relative(cwd, source);
   const args = [...FLAGS, ...OWN, ...(await headers()), '-c', name, '-o', object];
-  const said = await run(`${name} does not compile.`, `${PREFIX}gcc`, [...args], { cwd });
+  const said = await run(`${name} does not compile.`, `${TARGET.prefix}gcc`, [...args], { cwd });
   process.stderr.write(said);
   return [object];
 }
@@ -117,7 +119,7 @@ async function compileTs(module, folder) {
 /** @param {string[]} objects @param {string} folder */
 async function link(objects, folder) {
   const elf = join(folder, 'guest.elf');
-  await run('The program does not link.', `${PREFIX}gcc`, [
+  await run('The program does not link.', `${TARGET.prefix}gcc`, [
     ...['-nostdlib', '-static', '-no-pie', '-Wl,--build-id=none', '-Wl,-z,max-page-size=4096'],
     ...['-Wl,--no-warn-rwx-segments', '-Wl,--gc-sections', `-Wl,-T,${LIBRARY}/guest.ld`],
     ...objects,
@@ -144,11 +146,11 @@ export async function buildGuest(source, target, cwd = process.cwd()) {
     const objects = await (module ? compileTs(module, folder) : compileC(source, folder, cwd));
     // A second link brings the names of the first one's functions: a panic finds them there.
     const names = join(folder, 'symbols.c');
-    writeFileSync(names, await symbolTable(await link(objects, folder)));
+    writeFileSync(names, await symbolTable(TARGET, await link(objects, folder)));
     const table = join(folder, 'symbols.o');
     const flags = [...FLAGS, ...(await headers()), `-I${ROOT}host/metal`];
     await arm64('gcc', [...flags, '-c', names, '-o', table]);
-    await arm64('objcopy', ['-O', 'binary', await link([...objects, table], folder), target]);
+    await arm64('objcopy', [...TARGET.form, await link([...objects, table], folder), target]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
